@@ -1,0 +1,50 @@
+//! Reads the one file of a form, as wx.uploadFile sends it.
+
+use bytes::Bytes;
+use greenlight::problem::{Fault, Problem};
+use http::StatusCode;
+use multer::{Constraints, Multipart, SizeLimit};
+
+/// The parts of a form that are read.
+pub(crate) struct UploadedForm {
+    pub(crate) file: Bytes,
+    pub(crate) openid: Option<String>,
+}
+
+fn invalid(faults: Vec<Fault>) -> Problem {
+    let (zh, en) = ("上传的表单有误，见 faults。", "The form has faults; see `faults`.");
+    Problem::new(StatusCode::BAD_REQUEST, "invalid_upload", zh, en).with_faults(faults)
+}
+
+/// Reads a form of `content_type`: the field `file` of at most `limit` bytes and, where a server key calls, `openid`.
+pub(crate) async fn read(content_type: &str, body: Bytes, limit: u64) -> Result<UploadedForm, Problem> {
+    let not_a_form =
+        || invalid(vec![Fault::new("file", "不是完整的 multipart/form-data。", "It is no whole multipart/form-data.")]);
+    let boundary = multer::parse_boundary(content_type).map_err(|_| not_a_form())?;
+    let limits = SizeLimit::new().per_field(limit).for_field("openid", 256);
+    let stream = futures_util::stream::iter([Ok::<_, std::convert::Infallible>(body)]);
+    let mut form = Multipart::with_constraints(stream, boundary, Constraints::new().size_limit(limits));
+    let (mut file, mut openid, mut faults) = (None, None, Vec::new());
+    let failed = |error: multer::Error| match error {
+        multer::Error::FieldSizeExceeded { .. } | multer::Error::StreamSizeExceeded { .. } => Problem::too_large(limit),
+        _ => not_a_form(),
+    };
+    while let Some(field) = form.next_field().await.map_err(failed)? {
+        let name: String = field.name().unwrap_or_default().chars().take(64).collect();
+        let value = field.bytes().await.map_err(failed)?;
+        match name.as_str() {
+            "file" if file.is_none() => file = Some(value),
+            "file" => faults.push(Fault::new("file", "一次只能传一个文件。", "One file at a time.")),
+            "openid" => openid = String::from_utf8(value.into()).ok(),
+            _ => faults.push(Fault::new(name, "没有这个字段。", "There is no such field.")),
+        }
+    }
+    match file {
+        Some(file) if faults.is_empty() => Ok(UploadedForm { file, openid }),
+        Some(_) => Err(invalid(faults)),
+        None => {
+            faults.push(Fault::new("file", "必填：要上传的文件。", "It is required: the file to upload."));
+            Err(invalid(faults))
+        }
+    }
+}

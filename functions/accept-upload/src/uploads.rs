@@ -1,0 +1,208 @@
+//! Uploads: bytes come in, by one request or by a form; they are made safe, hashed, and put where only we can write.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::{Path, Request, State};
+use axum::response::Response;
+use bytes::Bytes;
+use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
+use greenlight::author::Author;
+use greenlight::bucket::{BucketError, UploadForm, incoming_key, unclaimed_key};
+use greenlight::caller::Caller;
+use greenlight::exchange::{json, read_body};
+use greenlight::fields::Fields;
+use greenlight::ids::{AuthorId, OpenId};
+use greenlight::media::MediaKind;
+use greenlight::problem::Problem;
+use greenlight::signed::{self, Form, NotOurs, Upload};
+use greenlight::table::Consistency;
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, StatusCode};
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use crate::make_safe::{Unfit, make_safe};
+use crate::{AcceptUpload, BUFFERED_BYTES, Reply, answer, multipart};
+
+/// What a multipart body has besides the file.
+const FORM_OVERHEAD: usize = 64 * 1024;
+const JSON_LIMIT: usize = 8 * 1024;
+/// How long a form can be uploaded with.
+const FORM: Duration = Duration::from_secs(10 * 60);
+/// How long it can be completed.
+const COMPLETION: Duration = Duration::from_secs(60 * 60);
+/// The bucket keeps what nobody submits for two days; the word for it ends a little sooner.
+const UNCLAIMED: Duration = Duration::from_secs(47 * 3600);
+
+#[derive(Serialize)]
+struct UploadView<'a> {
+    upload_id: &'a str,
+    kind: MediaKind,
+    sha256: String,
+}
+
+#[derive(Serialize)]
+struct FormView {
+    upload_id: String,
+    #[serde(flatten)]
+    form: UploadForm,
+    expires_at: String,
+}
+
+pub(crate) async fn upload(State(function): State<Arc<AcceptUpload>>, request: Request) -> Response {
+    let (head, body) = request.into_parts();
+    let content_type = head.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let media_type = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let reply = async {
+        let caller = Caller::required(&head.headers, &function.secrets, &function.clock).await?;
+        match media_type.as_str() {
+            "multipart/form-data" => {
+                let limit = usize::try_from(BUFFERED_BYTES).unwrap_or(usize::MAX) + FORM_OVERHEAD;
+                let body = read_body(&head.headers, body, limit).await.map_err(|problem| match problem.status {
+                    StatusCode::PAYLOAD_TOO_LARGE => Problem::too_large(BUFFERED_BYTES),
+                    _ => problem,
+                })?;
+                let form = multipart::read(content_type, body, BUFFERED_BYTES).await?;
+                let (_, author) = function.admit(&caller, form.openid.as_deref()).await?;
+                function.take_in(&caller, author, form.file, None, StatusCode::CREATED).await
+            }
+            "application/json" => function.open_form(&caller, &head.headers, body).await,
+            _ => Err(Problem::new(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "unsupported_upload",
+                "请用 multipart/form-data（字段 file）上传，或用 JSON {\"kind\": \"image\"} 申请上传表单。",
+                "Send multipart/form-data with a field `file`, or JSON {\"kind\": \"image\"} for an upload form.",
+            )),
+        }
+    };
+    let reply: Reply = reply.await;
+    answer(&head.headers, reply)
+}
+
+pub(crate) async fn complete(
+    State(function): State<Arc<AcceptUpload>>,
+    Path(upload_id): Path<String>,
+    request: Request,
+) -> Response {
+    let (head, body) = request.into_parts();
+    let reply = async {
+        let caller = Caller::required(&head.headers, &function.secrets, &function.clock).await?;
+        let body = read_body(&head.headers, body, JSON_LIMIT).await?;
+        // There is nothing to say but, with a server key, on whose behalf.
+        let mut fields = Fields::parse(if body.is_empty() { b"{}" } else { &body })?;
+        let named = fields.text("openid");
+        fields.finish("invalid_upload")?;
+        function.complete(&caller, named.as_deref(), &upload_id).await
+    };
+    let reply: Reply = reply.await;
+    answer(&head.headers, reply)
+}
+
+fn unfit(unfit: &Unfit) -> Problem {
+    Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, unfit.code(), unfit.message_zh(), unfit.message_en())
+}
+
+impl AcceptUpload {
+    /// Counts an upload of the author that the call is for.
+    async fn admit(&self, caller: &Caller, named: Option<&str>) -> Result<(OpenId, AuthorId), Problem> {
+        let (openid, id) = caller.author(named)?;
+        let author = self.table.author(&caller.app.id, &id, Consistency::Eventual).await?;
+        let author = author.unwrap_or_else(|| Author::new(caller.app.id.clone(), openid.clone()));
+        self.table
+            .change(author, |author| {
+                let admitted = author.admit_call(caller.asker(), &self.rates, self.clock.now());
+                admitted.map(Some).map_err(Problem::from)
+            })
+            .await?;
+        Ok((openid, id))
+    }
+
+    /// Makes bytes safe, hashes exactly what is then put, and signs a word for them.
+    async fn take_in(
+        &self,
+        caller: &Caller,
+        author: AuthorId,
+        bytes: Bytes,
+        expected: Option<MediaKind>,
+        status: StatusCode,
+    ) -> Reply {
+        let medium = make_safe(bytes).map_err(|error| unfit(&error))?;
+        let kind = medium.media_type.kind();
+        if expected.is_some_and(|expected| expected != kind) {
+            return Err(Problem::new(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "wrong_kind",
+                format!("上传的内容是 {kind}，和表单的 kind 不一致。"),
+                format!("What was uploaded is {kind}, which is not the form's kind."),
+            ));
+        }
+        let size = u64::try_from(medium.bytes.len()).unwrap_or(u64::MAX);
+        if size > self.largest {
+            return Err(Problem::too_large(self.largest));
+        }
+        let digest = Sha256::digest(&medium.bytes);
+        let (sha256, key) = (BASE64URL_NOPAD.encode(&digest), unclaimed_key(medium.media_type));
+        self.bucket.put(&key, medium.bytes, &sha256, medium.media_type).await?;
+        let now = self.clock.now();
+        let upload = Upload { app: caller.app.id.clone(), author, sha256, media_type: medium.media_type, size, key };
+        let upload_id = signed::sign(caller.apps.session_keys(), &upload, now, now.plus(UNCLAIMED));
+        Ok(json(status, &UploadView { upload_id: &upload_id, kind, sha256: HEXLOWER.encode(&digest) }))
+    }
+
+    async fn open_form(&self, caller: &Caller, headers: &HeaderMap, body: axum::body::Body) -> Reply {
+        let body = read_body(headers, body, JSON_LIMIT).await?;
+        let mut fields = Fields::parse(&body)?;
+        let kind = match fields.text("kind").as_deref() {
+            Some("image") => Some(MediaKind::Image),
+            Some("audio") => Some(MediaKind::Audio),
+            _ => {
+                fields.fault("kind", "必须是 image 或 audio。", "It must be image or audio.");
+                None
+            }
+        };
+        let named = fields.text("openid");
+        fields.finish("invalid_upload")?;
+        let Some(kind) = kind else { return Err(Problem::not_found()) };
+        let (_, author) = self.admit(caller, named.as_deref()).await?;
+        let (key, now) = (incoming_key(), self.clock.now());
+        let form = self.bucket.form(&key, self.largest, now, FORM).map_err(|error| {
+            tracing::error!(error = %error, "an upload form could not be signed");
+            Problem::unavailable()
+        })?;
+        let word = Form { app: caller.app.id.clone(), author, kind, key };
+        let upload_id = signed::sign(caller.apps.session_keys(), &word, now, now.plus(COMPLETION));
+        Ok(json(StatusCode::CREATED, &FormView { upload_id, form, expires_at: now.plus(FORM).to_string() }))
+    }
+
+    async fn complete(&self, caller: &Caller, named: Option<&str>, upload_id: &str) -> Reply {
+        let (_, author) = caller.author(named)?;
+        let form: Form = match signed::verify(caller.apps.session_keys(), upload_id, self.clock.now()) {
+            Ok(form) => form,
+            Err(NotOurs::Expired) => {
+                return Err(Problem::new(
+                    StatusCode::GONE,
+                    "upload_expired",
+                    "这个上传表单已过期，请重新申请。",
+                    "This upload form has expired; ask for a new one.",
+                ));
+            }
+            Err(NotOurs::Forged) => return Err(Problem::not_found()),
+        };
+        if form.app != caller.app.id || form.author != author {
+            return Err(Problem::not_found());
+        }
+        self.admit(caller, named).await?;
+        let bytes = self.bucket.read_whole(&form.key, self.largest).await.map_err(|error| match error {
+            BucketError::Absent => Problem::new(
+                StatusCode::CONFLICT,
+                "not_uploaded",
+                "还没有收到文件：请先用表单上传，再完成。",
+                "There is no file yet: upload with the form first, then complete.",
+            ),
+            BucketError::TooLarge => Problem::too_large(self.largest),
+            error => error.into(),
+        })?;
+        self.take_in(caller, author, bytes, Some(form.kind), StatusCode::OK).await
+    }
+}

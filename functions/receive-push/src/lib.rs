@@ -1,0 +1,179 @@
+//! WeChat's callback URL: takes what WeChat pushes, and answers `success` only when that is safe.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Path, Request, State};
+use axum::response::Response;
+use axum::routing::get;
+use greenlight::apps::App;
+use greenlight::checks::{Pushed, pushed};
+use greenlight::clock::Clock;
+use greenlight::exchange::read_body;
+use greenlight::ids::AppId;
+use greenlight::problem::{Language, Problem};
+use greenlight::secrets::Secrets;
+use greenlight::settings::Lookup;
+use greenlight::start::{Start, StartError};
+use greenlight::table::{Outcome, Table};
+use greenlight::wechat::push::{
+    self, Event, MAX_PUSH_BYTES, MediaCheck, MediaOutcome, PlaintextPolicy, Push, PushError, PushQuery,
+};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
+
+/// WeChat hangs up after five seconds and sends the push again; so it is told before that.
+const ANSWER_WITHIN: Duration = Duration::from_secs(4);
+
+/// What the function holds while it lives.
+#[derive(Clone, Debug)]
+pub struct ReceivePush {
+    /// The table.
+    pub table: Table,
+    /// The secret.
+    pub secrets: Secrets,
+    /// The clock.
+    pub clock: Clock,
+}
+
+impl ReceivePush {
+    /// Reads the settings, reads the secret, and opens the connection to the table.
+    ///
+    /// # Errors
+    /// When a setting, the secret or the table cannot be used.
+    pub async fn start(lookup: &Lookup<'_>, clock: Clock) -> Result<Self, StartError> {
+        let start = Start::new(lookup, clock)?;
+        let table = start.table()?;
+        let (secrets, connected) = tokio::join!(start.secrets(), table.connect());
+        connected?;
+        Ok(Self { table, secrets: secrets?, clock: start.clock() })
+    }
+
+    /// The routes.
+    pub fn router(self) -> Router {
+        let unknown = |request: Request| async move { answer(request.headers(), Err(Problem::not_found())) };
+        let wrong_method =
+            |request: Request| async move { answer(request.headers(), Err(Problem::method_not_allowed())) };
+        Router::new()
+            .route("/push/{app_id}", get(receive).post(receive))
+            .fallback(unknown)
+            .method_not_allowed_fallback(wrong_method)
+            .with_state(Arc::new(self))
+    }
+
+    /// Does `with` for the app, and once more with newly read keys if the first says that nothing fits.
+    async fn with_app<T>(
+        &self,
+        app_id: &str,
+        with: impl Fn(&App) -> Result<T, PushError>,
+    ) -> Result<(App, T), Problem> {
+        let id = AppId::parse(app_id).map_err(|_| Problem::not_found())?;
+        let apps = self.secrets.apps().await;
+        let app = apps.get(&id).cloned();
+        let first = app.as_ref().map(&with);
+        match first {
+            Some(Ok(done)) => return app.map(|app| (app, done)).ok_or_else(Problem::not_found),
+            None | Some(Err(PushError::NotAuthentic(_))) => {}
+            Some(Err(error)) => return Err(refused(&id, &error)),
+        }
+        if let Some(apps) = self.secrets.fresh().await
+            && let Some(app) = apps.get(&id)
+        {
+            return with(app).map(|done| (app.clone(), done)).map_err(|error| refused(&id, &error));
+        }
+        match first {
+            Some(Err(error)) => Err(refused(&id, &error)),
+            _ => Err(Problem::not_found()),
+        }
+    }
+
+    async fn take(&self, app: &App, push: Push) -> Result<(), Problem> {
+        let MediaCheck { trace_id, outcome } = match push.event {
+            Event::MediaCheck(check) => check,
+            Event::Other { msg_type, event } => {
+                tracing::debug!(app = %app.id, msg_type, event, "a push that is not ours");
+                return Ok(());
+            }
+        };
+        let outcome = match outcome {
+            MediaOutcome::Verdict(verdict) => Outcome::Verdict(verdict),
+            MediaOutcome::Failed { errcode } => {
+                tracing::warn!(app = %app.id, trace_id = %trace_id, errcode, "WeChat could not check a medium");
+                Outcome::Failed
+            }
+            MediaOutcome::Unreadable => {
+                tracing::warn!(app = %app.id, trace_id = %trace_id, "a push says nothing that can be understood");
+                Outcome::Failed
+            }
+        };
+        let done = pushed(&self.table, &self.clock, app, &trace_id, outcome).await?;
+        let age_ms = push.created_at.map(|at| u64::try_from(self.clock.now().since(at).as_millis()).unwrap_or(0));
+        let parked = done == Pushed::Parked;
+        tracing::info!(app = %app.id, trace_id = %trace_id, secured = push.secured, parked, age_ms, "a push was taken");
+        Ok(())
+    }
+}
+
+/// What the sender is told; what exactly is wrong stands in the log, for the sender may be anyone.
+fn refused(app: &AppId, error: &PushError) -> Problem {
+    let (status, code, zh, en) = match error {
+        PushError::NotAuthentic(_) => {
+            (StatusCode::UNAUTHORIZED, "not_authentic", "签名不对。", "The signature does not hold.")
+        }
+        PushError::PlaintextRefused => (
+            StatusCode::FORBIDDEN,
+            "plaintext_refused",
+            "请在微信公众平台把消息推送改为安全模式。",
+            "Switch message push to security mode in WeChat's console.",
+        ),
+        PushError::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "too_large", "推送太大。", "The push is too large."),
+        PushError::Malformed(_) => (StatusCode::BAD_REQUEST, "malformed", "推送格式不对。", "The push is malformed."),
+        PushError::WrongApp => {
+            (StatusCode::FORBIDDEN, "wrong_app", "推送属于另一个小程序。", "The push is for another app.")
+        }
+    };
+    match error {
+        PushError::PlaintextRefused | PushError::WrongApp => {
+            tracing::error!(alarm = "push_configuration", app = %app, error = %error, "a push was refused");
+        }
+        _ => tracing::warn!(app = %app, error = %error, "a push was refused"),
+    }
+    Problem::new(status, code, zh, en)
+}
+
+fn answer(headers: &HeaderMap, reply: Result<String, Problem>) -> Response {
+    match reply {
+        Ok(text) => {
+            let mut response = Response::new(Body::from(text));
+            let headers = response.headers_mut();
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+            headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+            response
+        }
+        Err(problem) => problem.into_http(Language::of(headers)).map(Body::from),
+    }
+}
+
+async fn receive(State(function): State<Arc<ReceivePush>>, Path(app_id): Path<String>, request: Request) -> Response {
+    let (head, body) = request.into_parts();
+    let query = PushQuery::parse(head.uri.query().unwrap_or_default());
+    let reply = async {
+        // On GET WeChat asks whether the URL is ours, with the text that it wants back.
+        if head.method == Method::GET {
+            let verified = function.with_app(&app_id, |app| push::verify_url(&app.push_keys, &query)).await?;
+            return Ok(verified.1);
+        }
+        let body = read_body(&head.headers, body, MAX_PUSH_BYTES).await?;
+        let received = function.with_app(&app_id, |app| {
+            let policy = if app.allow_plaintext_push { PlaintextPolicy::Allow } else { PlaintextPolicy::Refuse };
+            push::receive(&app.id, &app.push_keys, policy, &query, &body)
+        });
+        let (app, push) = received.await?;
+        function.take(&app, push).await?;
+        Ok("success".to_owned())
+    };
+    let reply = tokio::time::timeout(ANSWER_WITHIN, reply).await.unwrap_or_else(|_| Err(Problem::unavailable()));
+    answer(&head.headers, reply)
+}

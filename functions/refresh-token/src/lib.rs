@@ -1,0 +1,68 @@
+//! Scheduled: keeps each app's access_token fresh.
+
+use futures_util::future::join_all;
+use greenlight::clock::Clock;
+use greenlight::ids::AppId;
+use greenlight::secrets::Secrets;
+use greenlight::settings::Lookup;
+use greenlight::start::{Start, StartError};
+use greenlight::table::Table;
+use greenlight::wechat::access::{Access, Refreshed};
+
+/// What the function holds while it lives.
+#[derive(Clone, Debug)]
+pub struct RefreshToken {
+    /// Tokens and quotas.
+    pub access: Access,
+    /// The table.
+    pub table: Table,
+    /// The secret.
+    pub secrets: Secrets,
+}
+
+/// What a run came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Refresh {
+    /// Apps that have a new token.
+    pub renewed: usize,
+    /// Apps whose token was good enough.
+    pub still_good: usize,
+    /// Apps that somebody else is refreshing.
+    pub in_other_hands: usize,
+    /// Apps that have no new token though it is time for one.
+    pub failed: Vec<AppId>,
+}
+
+impl RefreshToken {
+    /// Reads the settings, reads the secret, and opens the connection to the table.
+    ///
+    /// # Errors
+    /// When a setting, the secret or the table cannot be used.
+    pub async fn start(lookup: &Lookup<'_>, clock: Clock) -> Result<Self, StartError> {
+        let start = Start::new(lookup, clock)?;
+        let table = start.table()?;
+        let access = Access::new(table.clone(), start.wechat()?, start.clock());
+        let (secrets, connected) = tokio::join!(start.secrets(), table.connect());
+        connected?;
+        Ok(Self { access, table, secrets: secrets? })
+    }
+
+    /// Renews each token that it is time for, all at once: one app's bad secret does not stop the others.
+    pub async fn run(&self) -> Refresh {
+        let apps = self.secrets.apps().await;
+        let refreshed = join_all(apps.iter().map(|app| async move { (app, self.access.refresh(app).await) })).await;
+        let mut refresh = Refresh::default();
+        for (app, refreshed) in refreshed {
+            match refreshed {
+                Ok(Refreshed::Renewed) => refresh.renewed += 1,
+                Ok(Refreshed::StillGood) => refresh.still_good += 1,
+                Ok(Refreshed::InOtherHands) => refresh.in_other_hands += 1,
+                Err(error) => {
+                    tracing::error!(alarm = "refresh", app = %app.id, error = %error, "a token was not refreshed");
+                    refresh.failed.push(app.id.clone());
+                }
+            }
+        }
+        refresh
+    }
+}

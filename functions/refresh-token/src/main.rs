@@ -1,0 +1,23 @@
+//! The Lambda function: settings, start, and a refresh at each turn of the schedule.
+
+use greenlight::clock::Clock;
+use greenlight::settings::log_level;
+use lambda_runtime::{Error, LambdaEvent, service_fn};
+use refresh_token::RefreshToken;
+
+#[tokio::main(flavor = "current_thread")]
+#[expect(clippy::disallowed_methods, reason = "main is where the environment is read")]
+async fn main() -> Result<(), Error> {
+    let lookup = |name: &str| std::env::var(name).ok();
+    greenlight::log::start(log_level(&lookup)?);
+    let function = &RefreshToken::start(&lookup, Clock::system()).await?;
+    lambda_runtime::run(service_fn(move |_: LambdaEvent<serde_json::Value>| async move {
+        let refresh = function.run().await;
+        // A failed invocation is what the operator's alarm sees; the next turn is the retry.
+        match refresh.failed.len() {
+            0 => Ok(()),
+            failed => Err(Error::from(format!("{failed} apps have no fresh token; the log names them"))),
+        }
+    }))
+    .await
+}

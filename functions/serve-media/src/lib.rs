@@ -1,0 +1,206 @@
+//! What WeChat downloads, and what readers see: each medium to whom it is for, and nothing else.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Path, Request, State};
+use axum::response::Response;
+use axum::routing::get;
+use greenlight::bucket::{Bucket, BucketError, media_key};
+use greenlight::clock::Clock;
+use greenlight::media_url::{self, MediaPath};
+use greenlight::problem::{Language, Problem};
+use greenlight::settings::Lookup;
+use greenlight::start::{Start, StartError};
+use greenlight::submission::{Medium, Submission, VisibleTo};
+use greenlight::table::{Consistency, Table};
+use http::header::{
+    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_SECURITY_POLICY,
+    CONTENT_TYPE, ETAG, IF_NONE_MATCH, RANGE, X_CONTENT_TYPE_OPTIONS,
+};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
+
+/// How long anyone may keep an approved medium before its state is read again, in a `Cache-Control`.
+const PUBLIC: &str = "public, max-age=300";
+const NO_STORE: &str = "no-store";
+
+/// What the function holds while it lives.
+#[derive(Clone, Debug)]
+pub struct ServeMedia {
+    /// The table.
+    pub table: Table,
+    /// The bucket.
+    pub bucket: Bucket,
+    /// The clock.
+    pub clock: Clock,
+}
+
+impl ServeMedia {
+    /// Reads the settings, and opens the connection to the table. The words in the URLs stand in the table, so there
+    /// is no secret to read.
+    ///
+    /// # Errors
+    /// When a setting or the table cannot be used.
+    pub async fn start(lookup: &Lookup<'_>, clock: Clock) -> Result<Self, StartError> {
+        let start = Start::new(lookup, clock)?;
+        let table = start.table()?;
+        table.connect().await?;
+        Ok(Self { table, bucket: start.bucket()?, clock: start.clock() })
+    }
+
+    /// The routes.
+    pub fn router(self) -> Router {
+        let unknown = |request: Request| async move { refuse(request.headers(), Problem::not_found()) };
+        let wrong_method = |request: Request| async move { refuse(request.headers(), Problem::method_not_allowed()) };
+        Router::new()
+            .route("/media/{*path}", get(serve).head(serve))
+            .fallback(unknown)
+            .method_not_allowed_fallback(wrong_method)
+            .with_state(Arc::new(self))
+    }
+
+    /// The medium that a path leads to, and how long it may be kept. Whatever does not fit looks like nothing at all.
+    async fn find(&self, path: &str) -> Result<(Submission, MediaPath, &'static str), Problem> {
+        let path = media_url::parse(path).ok_or_else(Problem::not_found)?;
+        // The newest state: what was withdrawn a moment ago is shown to nobody.
+        let submission = self.table.submission(&path.submission, Consistency::Strong).await?;
+        let submission = submission.ok_or_else(Problem::not_found)?;
+        let keeping = match &path.word {
+            None if submission.visible_to() == VisibleTo::Everyone => PUBLIC,
+            None => return Err(Problem::not_found()),
+            Some(word) => {
+                let for_wechat = submission.wechat_may_read(path.index, word, self.clock.now());
+                let for_author = submission.author_may_read(path.index, word);
+                if !(for_wechat || for_author) {
+                    return Err(Problem::not_found());
+                }
+                NO_STORE
+            }
+        };
+        Ok((submission, path, keeping))
+    }
+
+    async fn serve(&self, method: &Method, headers: &HeaderMap, path: &str) -> Result<Response, Problem> {
+        let (submission, path, keeping) = self.find(path).await?;
+        let medium = submission.media.get(usize::from(path.index)).filter(|own| own.media_type == path.media_type);
+        let medium = medium.ok_or_else(Problem::not_found)?;
+        let etag = format!("\"{}\"", medium.sha256);
+        let mut response = Response::new(Body::empty());
+        describe(response.headers_mut(), medium, &etag, keeping);
+        let known = headers.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+        if known.flat_map(|value| value.split(',')).any(|tag| tag.trim().trim_start_matches("W/") == etag) {
+            *response.status_mut() = StatusCode::NOT_MODIFIED;
+            response.headers_mut().remove(CONTENT_LENGTH);
+            return Ok(response);
+        }
+        if method == Method::HEAD {
+            return Ok(response);
+        }
+        let range = one_range(headers, medium.size);
+        if range == Range::Unsatisfiable {
+            *response.status_mut() = StatusCode::RANGE_NOT_SATISFIABLE;
+            set(response.headers_mut(), CONTENT_RANGE, &format!("bytes */{}", medium.size));
+            set(response.headers_mut(), CONTENT_LENGTH, "0");
+            return Ok(response);
+        }
+        let key = media_key(&submission.id, usize::from(path.index), medium.media_type);
+        let asked = match range {
+            Range::Part(first, last) => Some(format!("bytes={first}-{last}")),
+            Range::Whole | Range::Unsatisfiable => None,
+        };
+        let stream = self.bucket.read(&key, asked).await.map_err(|error| match error {
+            // The bytes are not copied yet, or just erased.
+            BucketError::Absent => Problem::not_found(),
+            error => error.into(),
+        })?;
+        if let Range::Part(first, last) = range {
+            *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+            set(response.headers_mut(), CONTENT_RANGE, &format!("bytes {first}-{last}/{}", medium.size));
+        }
+        set(response.headers_mut(), CONTENT_LENGTH, &stream.length.to_string());
+        *response.body_mut() = Body::new(stream.bytes.into_inner());
+        Ok(response)
+    }
+}
+
+fn set(headers: &mut HeaderMap, name: http::HeaderName, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        headers.insert(name, value);
+    }
+}
+
+fn describe(headers: &mut HeaderMap, medium: &Medium, etag: &str, keeping: &str) {
+    set(headers, CONTENT_TYPE, medium.media_type.content_type());
+    set(headers, CONTENT_LENGTH, &medium.size.to_string());
+    set(headers, ETAG, etag);
+    set(headers, CACHE_CONTROL, keeping);
+    set(headers, ACCEPT_RANGES, "bytes");
+    // Bytes from a stranger: a browser takes them for what we say they are, and runs nothing in them.
+    set(headers, X_CONTENT_TYPE_OPTIONS, "nosniff");
+    set(headers, CONTENT_SECURITY_POLICY, "default-src 'none'; sandbox");
+    set(headers, CONTENT_DISPOSITION, "inline");
+}
+
+/// What of a medium is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Range {
+    Whole,
+    /// From this byte to this byte, both included.
+    Part(u64, u64),
+    Unsatisfiable,
+}
+
+/// Reads `Range`. Several ranges, other units and what is no range are answered with the whole. (RFC 9110, 14.2.)
+fn one_range(headers: &HeaderMap, size: u64) -> Range {
+    let header = headers.get(RANGE).and_then(|value| value.to_str().ok());
+    let Some((first, last)) = header.and_then(|header| header.strip_prefix("bytes=")?.trim().split_once('-')) else {
+        return Range::Whole;
+    };
+    let end = size.saturating_sub(1);
+    let (first, last) = match (first.parse::<u64>(), last.parse::<u64>()) {
+        (Ok(first), Ok(last)) if first <= last => (first, last.min(end)),
+        (Ok(first), Err(_)) if last.is_empty() => (first, end),
+        (Err(_), Ok(tail)) if first.is_empty() && tail > 0 => (size.saturating_sub(tail), end),
+        (Err(_), Ok(0)) if first.is_empty() => return Range::Unsatisfiable,
+        _ => return Range::Whole,
+    };
+    if first >= size { Range::Unsatisfiable } else { Range::Part(first, last) }
+}
+
+fn refuse(headers: &HeaderMap, problem: Problem) -> Response {
+    problem.into_http(Language::of(headers)).map(Body::from)
+}
+
+async fn serve(State(function): State<Arc<ServeMedia>>, Path(path): Path<String>, request: Request) -> Response {
+    let (head, _) = request.into_parts();
+    let served = function.serve(&head.method, &head.headers, &path).await;
+    served.unwrap_or_else(|problem| refuse(&head.headers, problem))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_range_is_served_and_anything_else_is_the_whole() {
+        for (header, expected) in [
+            ("bytes=0-0", Range::Part(0, 0)),
+            ("bytes=2-", Range::Part(2, 9)),
+            ("bytes=-3", Range::Part(7, 9)),
+            ("bytes=-30", Range::Part(0, 9)),
+            ("bytes=5-99", Range::Part(5, 9)),
+            ("bytes=10-", Range::Unsatisfiable),
+            ("bytes=-0", Range::Unsatisfiable),
+            ("bytes=5-2", Range::Whole),
+            ("bytes=0-1,3-4", Range::Whole),
+            ("bytes=a-b", Range::Whole),
+            ("lines=0-1", Range::Whole),
+            ("bytes=-", Range::Whole),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(RANGE, header.parse().unwrap());
+            assert_eq!(one_range(&headers, 10), expected, "{header}");
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! Answers: submissions as JSON, problems as problem+json.
+
+use axum::body::Body;
+use axum::extract::Request;
+use axum::response::Response;
+use greenlight::caller::{Caller, Who};
+use greenlight::clock::Timestamp;
+use greenlight::ids::AuthorId;
+use greenlight::media_url;
+use greenlight::problem::{Language, Problem};
+use greenlight::settings::PublicUrl;
+use greenlight::submission::{PartName, PartState, Reason, Scene, State, Submission, VisibleTo};
+use greenlight::wechat::verdict::Suggest;
+use http::HeaderMap;
+use serde::Serialize;
+use serde_json::Value;
+
+/// What a handler answers, before it is an answer of the router's.
+pub(crate) type Reply = Result<http::Response<String>, Problem>;
+
+/// The answer, in the language that the request asks for.
+pub(crate) fn answer(headers: &HeaderMap, reply: Reply) -> Response {
+    reply.unwrap_or_else(|problem| problem.into_http(Language::of(headers))).map(Body::from)
+}
+
+pub(crate) async fn not_found(request: Request) -> Response {
+    answer(request.headers(), Err(Problem::not_found()))
+}
+
+pub(crate) async fn method_not_allowed(request: Request) -> Response {
+    answer(request.headers(), Err(Problem::method_not_allowed()))
+}
+
+/// Who looks at a submission.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Viewer {
+    Author,
+    Owner,
+    Anyone,
+}
+
+impl Viewer {
+    /// Who the caller is to this submission. An author of another app, or the owner of one, is anyone.
+    pub(crate) fn of(caller: Option<&Caller>, submission: &Submission) -> Self {
+        match caller {
+            Some(caller) if caller.app.id != submission.app => Self::Anyone,
+            Some(Caller { who: Who::Owner, .. }) => Self::Owner,
+            Some(Caller { who: Who::Author(openid), app, .. }) => {
+                if AuthorId::of(&app.id, openid) == submission.author { Self::Author } else { Self::Anyone }
+            }
+            None => Self::Anyone,
+        }
+    }
+
+    /// Whether the submission is shown to this viewer at all.
+    pub(crate) fn sees(&self, submission: &Submission) -> bool {
+        match (submission.visible_to(), self) {
+            (_, Self::Owner) | (VisibleTo::Everyone, _) | (VisibleTo::Author, Self::Author) => true,
+            (VisibleTo::Author | VisibleTo::Nobody, _) => false,
+        }
+    }
+}
+
+/// A submission as its viewer sees it.
+#[derive(Serialize)]
+pub(crate) struct SubmissionView<'a> {
+    id: &'a str,
+    app_id: &'a str,
+    state: State,
+    version: u64,
+    visible_to: VisibleTo,
+    shareable: bool,
+    scene: Scene,
+    title: Option<&'a str>,
+    text: Option<&'a str>,
+    nickname: Option<&'a str>,
+    signature: Option<&'a str>,
+    media: Vec<MediumView>,
+    channel: Option<&'a str>,
+    metadata: Option<&'a Value>,
+    external_id: Option<&'a str>,
+    mine: bool,
+    /// For the owner only, who bans by it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    openid: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reasons: Option<Vec<ReasonView>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<&'static str>,
+    created_at: String,
+    decided_at: Option<String>,
+}
+
+#[derive(Serialize)]
+struct MediumView {
+    kind: &'static str,
+    url: Option<String>,
+    state: &'static str,
+}
+
+#[derive(Serialize)]
+struct ReasonView {
+    part: PartName,
+    label: Option<u32>,
+    label_name: &'static str,
+}
+
+fn reason_view(reason: &Reason, language: Language) -> ReasonView {
+    let label_name = match reason.label {
+        _ if reason.given_up => language.choose("微信没有给出结果", "WeChat gave no verdict"),
+        Some(label) => language.choose(label.name_zh(), label.name_en()),
+        None => language.choose("其他", "other"),
+    };
+    ReasonView { part: reason.part, label: reason.label.map(|label| label.0), label_name }
+}
+
+/// What a person should read whenever the state is not approved.
+fn message(submission: &Submission, language: Language) -> Option<&'static str> {
+    let waits = submission.parts.iter().any(|part| matches!(part.state, PartState::WaitingForAuthor { .. }));
+    match submission.state {
+        State::Approved => None,
+        State::Pending if waits => Some(language.choose(
+            "请重新打开小程序，内容才能继续审核。",
+            "Open the mini program again, so that the review can go on.",
+        )),
+        State::Pending => Some(
+            language
+                .choose("内容正在审核，通过后所有人可见。", "Under review; everyone will see it once it has passed."),
+        ),
+        State::InReview => Some(language.choose(
+            "内容正在人工审核，通过后所有人可见。",
+            "A person is looking at it; everyone will see it once it has passed.",
+        )),
+        State::Rejected => Some(language.choose(
+            "内容未通过审核，只有您自己可见。请修改后重新发布。",
+            "It did not pass the review, so only you can see it. Change it and publish again.",
+        )),
+        State::Withdrawn => Some(language.choose("内容已撤回。", "It was withdrawn.")),
+    }
+}
+
+fn medium_state(submission: &Submission, index: u8) -> &'static str {
+    match (submission.state, submission.part(PartName::Medium(index)).map(|part| &part.state)) {
+        (State::Approved, _) => "approved",
+        (_, Some(PartState::Settled { verdict })) => match verdict.suggest {
+            Suggest::Pass => "approved",
+            Suggest::Review => "in_review",
+            Suggest::Risky => "rejected",
+        },
+        (_, Some(PartState::GivenUp { .. })) => "in_review",
+        _ => "pending",
+    }
+}
+
+/// Shows a submission to someone who may see it.
+pub(crate) fn view<'a>(
+    submission: &'a Submission,
+    viewer: &Viewer,
+    language: Language,
+    public_url: &PublicUrl,
+) -> SubmissionView<'a> {
+    let close = matches!(viewer, Viewer::Author | Viewer::Owner);
+    let media = submission.media.iter().enumerate().filter_map(|(index, medium)| {
+        let index = u8::try_from(index).ok()?;
+        let path = match submission.state {
+            State::Withdrawn => None,
+            State::Approved => Some(media_url::public(&submission.id, index, medium.media_type)),
+            State::Pending | State::InReview | State::Rejected => {
+                Some(media_url::with_word(&submission.id, index, &medium.authors_word, medium.media_type))
+            }
+        };
+        Some(MediumView {
+            kind: medium.media_type.kind().as_str(),
+            url: path.map(|path| public_url.join(&path)),
+            state: medium_state(submission, index),
+        })
+    });
+    let owners = close || submission.vouched;
+    SubmissionView {
+        id: submission.id.as_str(),
+        app_id: submission.app.as_str(),
+        state: submission.state,
+        version: submission.version,
+        visible_to: submission.visible_to(),
+        shareable: submission.state == State::Approved,
+        scene: submission.scene,
+        title: submission.content.title.as_deref(),
+        text: submission.content.text.as_deref(),
+        nickname: submission.content.nickname.as_deref(),
+        signature: submission.content.signature.as_deref(),
+        media: media.collect(),
+        channel: submission.channel.as_ref().map(|channel| channel.as_str()),
+        metadata: submission.metadata.as_ref().filter(|_| owners),
+        external_id: submission.external_id.as_deref().filter(|_| owners),
+        mine: *viewer == Viewer::Author,
+        openid: submission.openid.as_ref().filter(|_| *viewer == Viewer::Owner).map(|openid| openid.as_str()),
+        reasons: close.then(|| submission.reasons().iter().map(|reason| reason_view(reason, language)).collect()),
+        message: message(submission, language),
+        created_at: submission.created_at.to_string(),
+        decided_at: submission.decided_at().as_ref().map(Timestamp::to_string),
+    }
+}
+
+/// A list, and where it goes on.
+#[derive(Serialize)]
+pub(crate) struct ListView<'a> {
+    pub(crate) submissions: Vec<SubmissionView<'a>>,
+    /// None on the last page.
+    pub(crate) next_cursor: Option<String>,
+}

@@ -1,0 +1,108 @@
+//! The real engines on this machine: DynamoDB, S3 and Secrets Manager over their own wire protocols.
+//!
+//! Each is started on a listener that the caller has bound, so that port 0 works and nothing races for a port. What
+//! differs between AWS, a local run and a test is the address that the functions talk to, never their code.
+
+use std::fmt;
+use std::future::IntoFuture;
+use std::io;
+
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+pub mod dynamodb;
+pub mod s3;
+pub mod secrets_manager;
+
+/// An engine that serves requests until it is stopped or dropped.
+#[derive(Debug)]
+pub struct Engine {
+    /// Where it listens, as `http://address:port`.
+    pub url: String,
+    /// Dropping it is the signal to stop: no more connections, what is being answered is answered.
+    stop: oneshot::Sender<()>,
+    serving: JoinHandle<()>,
+}
+
+impl Engine {
+    /// Serves on `listener` with `serve`, which is given the signal to stop.
+    fn serving<F, S>(listener: TcpListener, serve: F) -> Result<Self, EngineError>
+    where
+        F: FnOnce(TcpListener, StopSignal) -> S,
+        S: Future<Output = ()> + Send + 'static,
+    {
+        let url = format!("http://{}", listener.local_addr().map_err(EngineError::Listener)?);
+        let (stop, stopped) = oneshot::channel();
+        let serving = tokio::spawn(serve(listener, StopSignal(stopped)));
+        Ok(Self { url, stop, serving })
+    }
+
+    /// Serves `router` on `listener`.
+    fn routing(listener: TcpListener, router: axum::Router) -> Result<Self, EngineError> {
+        Self::serving(listener, |listener, stop| async move {
+            if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(stop.into_future()).await {
+                tracing::error!(%error, "an engine stopped");
+            }
+        })
+    }
+
+    /// Stops, once every request that has begun is answered and its connection closed.
+    pub async fn stop(self) {
+        drop(self.stop);
+        if let Err(error) = self.serving.await {
+            tracing::error!(%error, "an engine did not stop in order");
+        }
+    }
+}
+
+/// Resolves when the engine's handle is gone.
+struct StopSignal(oneshot::Receiver<()>);
+
+impl IntoFuture for StopSignal {
+    type Output = ();
+    type IntoFuture = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(async move {
+            // Nothing is ever sent: the sender going away is the signal.
+            let _gone = self.0.await;
+        })
+    }
+}
+
+/// Why an engine did not start.
+#[derive(Debug)]
+pub enum EngineError {
+    /// The listener has no address.
+    Listener(io::Error),
+    /// The data directory could not be made or read.
+    Data(io::Error),
+    /// The table's engine could not open its database.
+    Database(String),
+    /// The bucket's engine could not open its directory.
+    Objects(String),
+}
+
+impl fmt::Display for EngineError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Listener(error) => write!(formatter, "the listener has no address: {error}"),
+            Self::Data(error) => write!(formatter, "the data directory cannot be used: {error}"),
+            Self::Database(error) => write!(formatter, "the table's database cannot be opened: {error}"),
+            Self::Objects(error) => write!(formatter, "the bucket's directory cannot be opened: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for EngineError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Listener(error) | Self::Data(error) => Some(error),
+            Self::Database(_) | Self::Objects(_) => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,440 @@
+//! What the simulated WeChat knows: apps, users, tokens, quotas, and the record of what was asked.
+
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
+use greenlight::clock::{Clock, Timestamp};
+use greenlight::ids::AppId;
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+use tokio::sync::watch;
+
+use super::SimulatedApp;
+use super::behaviour::{Behaviour, Verdict};
+use super::calls::{Api, Refusal};
+use super::pushes::MediaEvent;
+use super::tokens::{IssuedToken, Tokens};
+
+/// How many checks and how many pushes are remembered.
+const REMEMBERED: usize = 100_000;
+
+/// One check, as it was asked and answered.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct CheckRecord {
+    /// When it was asked, by the simulator's clock.
+    pub at: Timestamp,
+    /// The app whose token it carried.
+    pub app_id: AppId,
+    /// `msg_sec_check`, `media_check_async` or `img_sec_check`.
+    pub api: Api,
+    /// Whose content it is; none in version 1.
+    pub openid: Option<String>,
+    /// 1–4; none in version 1.
+    pub scene: Option<i64>,
+    /// What was judged of a text: content, title, nickname and signature, a line each.
+    pub text: Option<String>,
+    /// The content alone, as it came.
+    pub content: Option<String>,
+    /// Where a medium was to be found.
+    pub media_url: Option<String>,
+    /// 1 audio, 2 image.
+    pub media_type: Option<i64>,
+    /// SHA-256, in hexadecimal, of the bytes that were read; none before, and none if they were not.
+    pub media_sha256: Option<String>,
+    /// How many bytes were read.
+    pub media_bytes: Option<usize>,
+    /// The errcode of the answer; a check that was refused has one other than 0.
+    pub errcode: i64,
+    /// WeChat's name for the check.
+    pub trace_id: Option<String>,
+    /// The errcode that was pushed for a medium; none before there is a verdict.
+    pub push_errcode: Option<i64>,
+    /// What was found; none before, and none if the check failed.
+    pub verdict: Option<Verdict>,
+}
+
+/// One sending of a push.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PushRecord {
+    /// When it was sent, by the simulator's clock.
+    pub at: Timestamp,
+    /// The app it was for.
+    pub app_id: AppId,
+    /// The check it told of; none for a message that was pushed by hand.
+    pub trace_id: Option<String>,
+    /// 1 for the first sending, more for repetitions.
+    pub attempt: u32,
+    /// The HTTP status of the answer; none if there was no answer, or if the push was dropped.
+    pub status: Option<u16>,
+    /// Whether the answer was 2xx with an empty body or `success`.
+    pub accepted: bool,
+    /// The push was lost on purpose ([`Behaviour::drop_pushes`]).
+    pub dropped: bool,
+}
+
+/// A user of one app.
+#[derive(Clone, Debug, Default)]
+pub(super) struct User {
+    /// The last login or visit; none after the user was made to leave.
+    pub(super) active_at: Option<Timestamp>,
+}
+
+/// Calls of one API since the minute and since the day began.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Usage {
+    minute: Option<Timestamp>,
+    minute_calls: u64,
+    day: Option<Timestamp>,
+    day_calls: u64,
+}
+
+/// One app.
+pub(super) struct App {
+    pub(super) settings: SimulatedApp,
+    pub(super) behaviour: Behaviour,
+    pub(super) users: BTreeMap<String, User>,
+    pub(super) forgotten: HashSet<String>,
+    pub(super) used_codes: HashSet<String>,
+    pub(super) tokens: Tokens,
+    pub(super) usage: BTreeMap<Api, Usage>,
+    pub(super) calls: BTreeMap<Api, u64>,
+    pub(super) held: Vec<MediaEvent>,
+    pub(super) submissions: HashMap<String, VecDeque<Timestamp>>,
+    pub(super) quota_clearings: VecDeque<Timestamp>,
+}
+
+impl App {
+    pub(super) fn new(settings: SimulatedApp) -> Self {
+        Self {
+            settings,
+            behaviour: Behaviour::default(),
+            users: BTreeMap::new(),
+            forgotten: HashSet::new(),
+            used_codes: HashSet::new(),
+            tokens: Tokens::default(),
+            usage: BTreeMap::new(),
+            calls: BTreeMap::new(),
+            held: Vec::new(),
+            submissions: HashMap::new(),
+            quota_clearings: VecDeque::new(),
+        }
+    }
+
+    /// Counts a call against the quota of `api`, or refuses it.
+    fn spend(&mut self, api: Api, now: Timestamp) -> Result<(), Refusal> {
+        let quota = self.behaviour.quota(api);
+        let (minute, day) = (now.next_minute(), now.next_beijing_midnight());
+        let usage = self.usage.entry(api).or_default();
+        if usage.minute != Some(minute) {
+            (usage.minute, usage.minute_calls) = (Some(minute), 0);
+        }
+        if usage.day != Some(day) {
+            (usage.day, usage.day_calls) = (Some(day), 0);
+        }
+        if quota.per_day.is_some_and(|limit| usage.day_calls >= limit) {
+            return Err(Refusal::of(45009));
+        }
+        if quota.per_minute.is_some_and(|limit| usage.minute_calls >= limit) {
+            return Err(Refusal::of(quota.minute_errcode));
+        }
+        usage.minute_calls += 1;
+        usage.day_calls += 1;
+        Ok(())
+    }
+
+    /// Notes one more submission of what `key` stands for; 87020 if there were too many of late.
+    pub(super) fn note_submission(&mut self, key: &str, now: Timestamp) -> Result<(), Refusal> {
+        let Some(limit) = self.behaviour.repeat_limit else { return Ok(()) };
+        let since = now.minus(Duration::from_secs(limit.window_s));
+        let seen = self.submissions.entry(key.to_owned()).or_default();
+        seen.retain(|at| *at > since);
+        if seen.len() >= usize::try_from(limit.submissions).unwrap_or(usize::MAX) {
+            return Err(Refusal::of(87020));
+        }
+        seen.push_back(now);
+        Ok(())
+    }
+
+    /// Takes the user for active from now on.
+    pub(super) fn visit(&mut self, openid: &str, now: Timestamp) {
+        self.forgotten.remove(openid);
+        self.users.entry(openid.to_owned()).or_default().active_at = Some(now);
+    }
+
+    /// Takes the user for one who was not there of late; whether there is such a user.
+    pub(super) fn leave(&mut self, openid: &str) -> bool {
+        self.users.get_mut(openid).map(|user| user.active_at = None).is_some()
+    }
+
+    /// Forgets the user until the next login; whether there was such a user.
+    pub(super) fn forget(&mut self, openid: &str) -> bool {
+        self.forgotten.insert(openid.to_owned());
+        self.users.remove(openid).is_some()
+    }
+}
+
+/// Everything behind one lock, which is never held while something is awaited.
+pub(super) struct World {
+    pub(super) apps: BTreeMap<AppId, App>,
+    pub(super) issued: HashMap<String, IssuedToken>,
+    pub(super) checks: VecDeque<CheckRecord>,
+    pub(super) pushes: VecDeque<PushRecord>,
+    seed: [u8; 16],
+    words: u64,
+}
+
+impl World {
+    /// `seed` makes the tokens and trace ids of one start differ from those of the next, which a table that
+    /// outlives the simulator relies on.
+    pub(super) fn new(apps: Vec<SimulatedApp>, seed: [u8; 16]) -> Self {
+        let apps = apps.into_iter().map(|app| (app.app_id.clone(), App::new(app))).collect();
+        Self { apps, issued: HashMap::new(), checks: VecDeque::new(), pushes: VecDeque::new(), seed, words: 0 }
+    }
+
+    /// Counts a call of `app` against the quota of `api`, or refuses it.
+    pub(super) fn spend(&mut self, app_id: &AppId, api: Api, now: Timestamp) -> Result<(), Refusal> {
+        self.apps.get_mut(app_id).ok_or(Refusal::of(40013))?.spend(api, now)
+    }
+
+    /// 32 bytes that have not been given before.
+    pub(super) fn fresh_bytes(&mut self) -> [u8; 32] {
+        self.words += 1;
+        digest(&[&self.seed, &self.words.to_be_bytes()])
+    }
+
+    /// A word like `60ae120f-371d5872-7941a05b`: the time, then what makes it unique.
+    pub(super) fn fresh_word(&mut self, now: Timestamp) -> String {
+        let rest = HEXLOWER.encode(&self.fresh_bytes());
+        let (middle, end) = (rest.get(..8).unwrap_or_default(), rest.get(8..16).unwrap_or_default());
+        format!("{:08x}-{middle}-{end}", now.unix_seconds())
+    }
+
+    /// A trace id of version 1: 32 hexadecimal digits.
+    pub(super) fn fresh_word_v1(&mut self) -> String {
+        HEXLOWER.encode(self.fresh_bytes().get(..16).unwrap_or_default())
+    }
+
+    /// Remembers a check.
+    pub(super) fn remember_check(&mut self, record: CheckRecord) {
+        if self.checks.len() >= REMEMBERED {
+            self.checks.pop_front();
+        }
+        self.checks.push_back(record);
+    }
+
+    /// Remembers a sending.
+    pub(super) fn remember_push(&mut self, record: PushRecord) {
+        if self.pushes.len() >= REMEMBERED {
+            self.pushes.pop_front();
+        }
+        self.pushes.push_back(record);
+    }
+
+    /// The check of `app` that bears `trace_id`.
+    pub(super) fn check(&mut self, app: &AppId, trace_id: &str) -> Option<&mut CheckRecord> {
+        self.checks
+            .iter_mut()
+            .rev()
+            .find(|record| record.app_id == *app && record.trace_id.as_deref() == Some(trace_id))
+    }
+
+    /// Whether `openid` may be checked for `app` now.
+    ///
+    /// 40003 for what is no openid of ours, 43104 for one of another app, 61010 for a user who was not there
+    /// in the last two hours (文本内容安全识别.md).
+    pub(super) fn admit(&self, app_id: &AppId, openid: &str, now: Timestamp) -> Result<(), Refusal> {
+        let Some(app) = self.apps.get(app_id) else { return Err(Refusal::of(40013)) };
+        if app.forgotten.contains(openid) {
+            return Err(Refusal::of(40003));
+        }
+        if let Some(user) = app.users.get(openid) {
+            let window = Duration::from_secs(app.behaviour.visit_window_s);
+            let active = user.active_at.is_some_and(|at| now.since(at) <= window);
+            return if active { Ok(()) } else { Err(Refusal::of(61010)) };
+        }
+        let owner =
+            self.apps.iter().find(|(other, _)| openid_prefix(other) == openid.get(..PREFIX).unwrap_or_default());
+        let known_elsewhere = || self.apps.values().any(|other| other.users.contains_key(openid));
+        match owner {
+            // One of ours from before a restart, or one that was computed and never logged in.
+            Some((owner, _)) if owner == app_id && openid.len() == OPENID_LENGTH => Err(Refusal::of(61010)),
+            Some((owner, _)) if owner != app_id => Err(Refusal::of(43104)),
+            _ if known_elsewhere() => Err(Refusal::of(43104)),
+            _ => Err(Refusal::of(40003)),
+        }
+    }
+}
+
+/// A real openid has 28 characters, and those of one app begin alike.
+const OPENID_LENGTH: usize = 28;
+const PREFIX: usize = 6;
+
+fn openid_prefix(app: &AppId) -> String {
+    let hash = BASE64URL_NOPAD.encode(&digest(&[b"app", app.as_str().as_bytes()]));
+    format!("o{}", hash.get(..PREFIX - 1).unwrap_or_default())
+}
+
+/// The openid of the user called `name` in `app`: always the same, and different in every app.
+pub(super) fn openid_of(app: &AppId, name: &str) -> String {
+    let hash = BASE64URL_NOPAD.encode(&digest(&[b"user", app.as_str().as_bytes(), name.as_bytes()]));
+    openid_prefix(app) + hash.get(..OPENID_LENGTH - PREFIX).unwrap_or_default()
+}
+
+/// SHA-256 over `parts`, a zero byte after each.
+pub(super) fn digest(parts: &[&[u8]]) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update(part);
+        hash.update([0]);
+    }
+    hash.finalize().into()
+}
+
+/// What all calls and tasks of one simulator share.
+pub(super) struct Shared {
+    pub(super) clock: Clock,
+    pub(super) client: reqwest::Client,
+    pub(super) hangs: Hangs,
+    pub(super) stopped: watch::Sender<bool>,
+    under_way: watch::Sender<usize>,
+    world: Mutex<World>,
+}
+
+impl Shared {
+    pub(super) fn new(world: World, client: reqwest::Client, clock: Clock) -> Self {
+        Self {
+            clock,
+            client,
+            hangs: Hangs::default(),
+            stopped: watch::Sender::new(false),
+            under_way: watch::Sender::new(0),
+            world: Mutex::new(world),
+        }
+    }
+
+    /// The world, locked. A thread that panicked with the lock left nothing half-done that matters to a simulator.
+    pub(super) fn world(&self) -> MutexGuard<'_, World> {
+        self.world.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Runs `work` beside the calls, until it is done or the simulator stops. It counts as under way at once.
+    pub(super) fn spawn(self: &Arc<Self>, work: impl Future<Output = ()> + Send + 'static) -> watch::Receiver<bool> {
+        let (done, receiver) = watch::channel(false);
+        self.under_way.send_modify(|count| *count += 1);
+        let guard = UnderWay(Arc::clone(self));
+        tokio::spawn(async move {
+            let mut stopped = guard.0.stopped.subscribe();
+            tokio::select! {
+                _ = stopped.wait_for(|stopped| *stopped) => {}
+                () = work => {}
+            }
+            drop(guard);
+            done.send_replace(true);
+        });
+        receiver
+    }
+
+    /// Waits until no download and no push is under way. Held pushes wait for their release, and do not count.
+    pub(super) async fn idle(&self) {
+        let mut under_way = self.under_way.subscribe();
+        // The sender lives as long as `self`, so this cannot fail.
+        let _count = under_way.wait_for(|count| *count == 0).await;
+    }
+
+    /// Ends everything that is under way.
+    pub(super) fn stop(&self) {
+        self.stopped.send_replace(true);
+    }
+}
+
+/// The calls that hang.
+pub(super) struct Hangs {
+    hanging: watch::Sender<usize>,
+    releases: watch::Sender<u64>,
+}
+
+impl Default for Hangs {
+    fn default() -> Self {
+        Self { hanging: watch::Sender::new(0), releases: watch::Sender::new(0) }
+    }
+}
+
+impl Hangs {
+    /// Hangs until the next release.
+    pub(super) async fn hang(&self) {
+        // Subscribed before it is counted, so that whoever sees the count cannot release too early.
+        let mut releases = self.releases.subscribe();
+        self.hanging.send_modify(|count| *count += 1);
+        let _counted = Hanging(self);
+        // The sender lives as long as `self`, so this cannot fail.
+        let _release = releases.changed().await;
+    }
+
+    /// Lets everything that hangs go on.
+    pub(super) fn release(&self) {
+        self.releases.send_modify(|count| *count += 1);
+    }
+
+    /// Waits until so many calls hang.
+    pub(super) async fn until(&self, calls: usize) {
+        let mut hanging = self.hanging.subscribe();
+        let _count = hanging.wait_for(|count| *count >= calls).await;
+    }
+}
+
+#[cfg(test)]
+impl Hangs {
+    /// Waits until no call hangs.
+    pub(super) async fn until_none(&self) {
+        let mut hanging = self.hanging.subscribe();
+        let _count = hanging.wait_for(|count| *count == 0).await;
+    }
+}
+
+/// One hanging call; it also ends when its caller goes away.
+struct Hanging<'a>(&'a Hangs);
+
+impl Drop for Hanging<'_> {
+    fn drop(&mut self) {
+        self.0.hanging.send_modify(|count| *count = count.saturating_sub(1));
+    }
+}
+
+/// One piece of work that [`Shared::idle`] waits for.
+struct UnderWay(Arc<Shared>);
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.under_way.send_modify(|count| *count = count.saturating_sub(1));
+    }
+}
+
+impl CheckRecord {
+    /// A check of which nothing is known yet but when, for whom and by which API.
+    pub(super) fn new(at: Timestamp, app_id: AppId, api: Api) -> Self {
+        Self {
+            at,
+            app_id,
+            api,
+            openid: None,
+            scene: None,
+            text: None,
+            content: None,
+            media_url: None,
+            media_type: None,
+            media_sha256: None,
+            media_bytes: None,
+            errcode: 0,
+            trace_id: None,
+            push_errcode: None,
+            verdict: None,
+        }
+    }
+}
+
+/// SHA-256 of a medium, as it stands in the record.
+pub(super) fn digest_of_bytes(bytes: &[u8]) -> String {
+    HEXLOWER.encode(&Sha256::digest(bytes))
+}

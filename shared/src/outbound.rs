@@ -1,0 +1,252 @@
+//! The way out: the one HTTP client through which everything leaves, to WeChat, to AWS and to the owner's backend.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use rustls::{ClientConfig, RootCertStore};
+
+use crate::settings::{self, Lookup, SettingError};
+
+/// How long a connection may take: name, TCP and TLS together.
+///
+/// Within a region that is milliseconds, and from Europe or America to WeChat three round trips of a quarter second.
+/// What is not there after a second has lost a packet, and a new attempt is the quicker way.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// How long a connection that nobody uses is kept.
+///
+/// A frozen Lambda environment does not see a peer hang up, and writes its first request after the thaw to a dead
+/// connection. So a connection is dropped before the far side drops it: AWS's load balancers do after 60 s, nginx after
+/// 75 s, and the AWS SDK for Java keeps its own for 60 s. Under a minute also means that a schedule which runs each
+/// minute starts with a new connection and never meets one in the second in which it is closed.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(50);
+
+/// After how long a connection that is silent in mid-answer is asked whether it is still there; thrice, then it is dead.
+const KEEPALIVE: Duration = Duration::from_secs(15);
+
+/// What differs between one client and another.
+#[derive(Clone)]
+pub struct OutboundSettings {
+    /// Certificates in PEM that are trusted besides the public ones: a file's content, for local runs and tests.
+    pub extra_ca_pem: Option<Vec<u8>>,
+    /// How long a connection may take, name, TCP and TLS together. [`CONNECT_TIMEOUT`] unless a test knows better.
+    pub connect_timeout: Duration,
+}
+
+impl Default for OutboundSettings {
+    fn default() -> Self {
+        Self { extra_ca_pem: None, connect_timeout: CONNECT_TIMEOUT }
+    }
+}
+
+impl fmt::Debug for OutboundSettings {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_struct("OutboundSettings")
+            .field("extra_ca_pem", &self.extra_ca_pem.as_ref().map(Vec::len))
+            .field("connect_timeout", &self.connect_timeout)
+            .finish()
+    }
+}
+
+impl OutboundSettings {
+    /// Reads the file that `GREENLIGHT_CA_FILE` names, if it names one.
+    ///
+    /// # Errors
+    /// When that file cannot be read. Whether it holds certificates is found out by [`client`].
+    pub fn from_lookup(lookup: &Lookup<'_>) -> Result<Self, SettingError> {
+        const NAME: &str = "GREENLIGHT_CA_FILE";
+        let extra_ca_pem = settings::optional(lookup, NAME)
+            .map(std::fs::read)
+            .transpose()
+            .map_err(|_| SettingError::Invalid { name: NAME, reason: "it must name a file that can be read" })?;
+        Ok(Self { extra_ca_pem, ..Self::default() })
+    }
+}
+
+/// Why there is no client.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OutboundError {
+    /// The extra file is not PEM, or holds no certificate.
+    #[error("GREENLIGHT_CA_FILE is invalid: it must hold certificates in PEM")]
+    NoCertificate,
+    /// A certificate in the extra file is none that rustls can trust.
+    #[error("GREENLIGHT_CA_FILE is invalid: a certificate in it cannot be trusted")]
+    BadCertificate(#[source] rustls::Error),
+    /// The TLS configuration contradicts itself.
+    #[error("TLS cannot be configured")]
+    Tls(#[source] rustls::Error),
+    /// reqwest would not build the client.
+    #[error("the HTTP client cannot be built")]
+    Client(#[source] reqwest::Error),
+}
+
+/// The one client of a process, built once, in `main`; its clones share its connections.
+///
+/// # Errors
+/// When the extra certificates are not usable.
+pub fn client(settings: &OutboundSettings) -> Result<reqwest::Client, OutboundError> {
+    builder(settings)?.build().map_err(OutboundError::Client)
+}
+
+/// What [`client`] builds, before it is built: for the one caller that needs more, as fetching a stranger's URL does.
+///
+/// There is no limit on a whole request: who sends one knows how long it may take, and says so.
+///
+/// # Errors
+/// When the extra certificates are not usable.
+pub fn builder(settings: &OutboundSettings) -> Result<reqwest::ClientBuilder, OutboundError> {
+    Ok(reqwest::Client::builder()
+        .tls_backend_preconfigured(tls(settings)?)
+        // A proxy from the environment would see where everything goes, and choose it.
+        .no_proxy()
+        // No API that we call redirects, and a redirect would carry a token to wherever it points.
+        .redirect(reqwest::redirect::Policy::none())
+        .referer(false)
+        // Who calls decides what may be sent twice. (What never reached the wire is still sent on another connection.)
+        .retry(reqwest::retry::never())
+        // https and http: what is local speaks http, and what is not is named by settings, never by a stranger.
+        .https_only(false)
+        .connect_timeout(settings.connect_timeout)
+        .pool_idle_timeout(IDLE_TIMEOUT)
+        // Requests are small and written at once; Nagle's algorithm would hold back their last segment.
+        .tcp_nodelay(true)
+        .tcp_keepalive(KEEPALIVE)
+        .tcp_keepalive_interval(KEEPALIVE)
+        .tcp_keepalive_retries(3))
+}
+
+/// rustls with ring, given by hand: there is no provider of the process that could be another one, or missing.
+fn tls(settings: &OutboundSettings) -> Result<ClientConfig, OutboundError> {
+    // The compiled-in roots cost microseconds; reading the system's takes tens of milliseconds of every cold start.
+    let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    if let Some(pem) = &settings.extra_ca_pem {
+        let certificates: Vec<_> =
+            CertificateDer::pem_slice_iter(pem).collect::<Result<_, _>>().map_err(|_| OutboundError::NoCertificate)?;
+        if certificates.is_empty() {
+            return Err(OutboundError::NoCertificate);
+        }
+        for certificate in certificates {
+            roots.add(certificate).map_err(OutboundError::BadCertificate)?;
+        }
+    }
+    let mut config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(OutboundError::Tls)?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    // reqwest sets this itself only where it builds the configuration; without HTTP/2 compiled in, this is all we speak.
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(config)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error;
+    use std::io::{Read, Write};
+    use std::net::{SocketAddr, TcpListener};
+
+    use rustls::pki_types::PrivateKeyDer;
+    use rustls::{ServerConfig, ServerConnection, Stream};
+
+    use super::*;
+
+    /// Signed by itself, for 127.0.0.1, 2020 to 2120; made for this test, trusted nowhere else.
+    const CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----\n\
+        MIIBRTCB7KADAgECAgEBMAoGCCqGSM49BAMCMBoxGDAWBgNVBAMMD0dyZWVubGln\n\
+        aHQgdGVzdDAgFw0yMDAxMDEwMDAwMDBaGA8yMTIwMDEwMTAwMDAwMFowGjEYMBYG\n\
+        A1UEAwwPR3JlZW5saWdodCB0ZXN0MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE\n\
+        gQCrh7QbryfEnQSvUnE3o/DZ4PKkhnbbPxDN8jCo6gYIeaKzJsOIVPpI3pMFUBje\n\
+        p3A9SDiaeX9R8QyXgFk6daMhMB8wDwYDVR0RBAgwBocEfwAAATAMBgNVHRMBAf8E\n\
+        AjAAMAoGCCqGSM49BAMCA0gAMEUCIHeU1F9SXc8WLc9GK3HPsc1MkFfiLeA0UmB6\n\
+        D4Ve6uwpAiEAsiJspzytKRy0tpmgAkrQMK97pTDNSJcC0/1L/kdIlaA=\n\
+        -----END CERTIFICATE-----\n";
+    const PRIVATE_KEY: &str = "-----BEGIN PRIVATE KEY-----\n\
+        MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgazPlOVFMMc3287Xx\n\
+        m+CuPsm25R2xu69JUlvzDJ9NChOhRANCAASBAKuHtBuvJ8SdBK9ScTej8Nng8qSG\n\
+        dts/EM3yMKjqBgh5orMmw4hU+kjekwVQGN6ncD1IOJp5f1HxDJeAWTp1\n\
+        -----END PRIVATE KEY-----\n";
+
+    /// Answers `204` over TLS to each of `connections` connections, from a thread of its own.
+    fn tls_server(connections: usize) -> SocketAddr {
+        let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(
+                vec![CertificateDer::from_pem_slice(CERTIFICATE.as_bytes()).unwrap()],
+                PrivateKeyDer::from_pem_slice(PRIVATE_KEY.as_bytes()).unwrap(),
+            )
+            .map(Arc::new)
+            .unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        std::thread::spawn(move || {
+            for _ in 0..connections {
+                let (mut socket, _) = listener.accept().unwrap();
+                let mut connection = ServerConnection::new(Arc::clone(&config)).unwrap();
+                let mut stream = Stream::new(&mut connection, &mut socket);
+                // A client that does not trust us hangs up here, and that is what is tested.
+                if stream.read(&mut [0; 1024]).is_ok() {
+                    stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").unwrap();
+                }
+            }
+        });
+        address
+    }
+
+    fn chain(error: &dyn Error) -> String {
+        std::iter::successors(Some(error), |&error| error.source()).map(|error| format!("{error}: ")).collect()
+    }
+
+    #[tokio::test]
+    async fn an_unknown_certificate_is_refused_and_an_extra_one_trusted() {
+        let url = format!("https://{}/", tls_server(2));
+
+        let error = client(&OutboundSettings::default()).unwrap().get(&url).send().await.unwrap_err();
+        assert!(error.is_connect() && chain(&error).contains("certificate"), "{}", chain(&error));
+
+        let trusting = OutboundSettings { extra_ca_pem: Some(CERTIFICATE.into()), ..OutboundSettings::default() };
+        let answer = client(&trusting).unwrap().get(&url).send().await.unwrap();
+        assert_eq!(answer.status(), 204);
+    }
+
+    #[tokio::test]
+    async fn a_redirect_is_an_answer_and_not_followed() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        std::thread::spawn(move || {
+            let (mut socket, _) = listener.accept().unwrap();
+            let _ = socket.read(&mut [0; 1024]).unwrap();
+            socket
+                .write_all(b"HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\n\r\n")
+                .unwrap();
+        });
+        let client = client(&OutboundSettings::default()).unwrap();
+        assert_eq!(client.get(format!("http://{address}/")).send().await.unwrap().status(), 302);
+    }
+
+    #[test]
+    fn an_extra_file_without_certificates_is_no_start() {
+        let with = |pem: &str| {
+            client(&OutboundSettings { extra_ca_pem: Some(pem.into()), ..OutboundSettings::default() }).unwrap_err()
+        };
+        assert!(matches!(with(""), OutboundError::NoCertificate));
+        assert!(matches!(with("not PEM"), OutboundError::NoCertificate));
+        assert!(matches!(with(PRIVATE_KEY), OutboundError::NoCertificate));
+        let empty = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+        assert!(matches!(with(empty), OutboundError::BadCertificate(_)));
+        assert!(with(empty).to_string().starts_with("GREENLIGHT_CA_FILE "));
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_is_named_by_its_setting() {
+        let error = OutboundSettings::from_lookup(&|_| Some("/nowhere/at/all".to_owned())).unwrap_err();
+        assert_eq!(error.to_string(), "GREENLIGHT_CA_FILE is invalid: it must name a file that can be read");
+        assert!(OutboundSettings::from_lookup(&|_| None).unwrap().extra_ca_pem.is_none());
+    }
+}

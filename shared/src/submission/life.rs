@@ -1,0 +1,500 @@
+//! The life of a submission: what each event does to it.
+
+use std::time::Duration;
+
+use super::{Attempt, Decider, Decision, GivenUp, MAX_MEDIA, Part, PartName, PartState, State, Submission, VisibleTo};
+use crate::clock::Timestamp;
+use crate::ids::{AppId, Channel, RandomWord, TraceId};
+use crate::wechat::verdict::{Suggest, Verdict};
+
+/// How many checks are made of one part before a person has to look.
+pub const MAX_ATTEMPTS: usize = 4;
+/// How long WeChat is asked about a part before a person has to look; the clock stands while an API is paused.
+pub const PATIENCE: Duration = Duration::from_secs(24 * 3600);
+/// How long a push may take. (WeChat: media_check_async, the result is pushed within 30 minutes.)
+pub const PUSH_WITHIN: Duration = Duration::from_secs(35 * 60);
+/// How long whoever asks WeChat has for writing down the answer, before another may ask again.
+pub const CLAIM: Duration = Duration::from_secs(2 * 60);
+/// How often a part that waits for its author is looked at, besides at the author's login.
+pub const WAITING_LOOK: Duration = Duration::from_secs(3600);
+/// How long a medium rests that WeChat was asked about too often (87020; WeChat names no figure).
+const TOO_OFTEN_REST: Duration = Duration::from_secs(10 * 60);
+/// After the first erasure a second one catches what was still being copied.
+const SECOND_ERASURE_AFTER: Duration = Duration::from_secs(10 * 60);
+
+/// What came of a check.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// WeChat took a media check and will push the verdict.
+    Taken {
+        /// The part.
+        part: PartName,
+        /// Which attempt, from 0.
+        attempt: usize,
+        /// WeChat's name for the check.
+        trace_id: TraceId,
+    },
+    /// WeChat judged. A verdict on an earlier attempt counts as well: it is about the same bytes.
+    Judged {
+        /// The part.
+        part: PartName,
+        /// What WeChat said.
+        verdict: Verdict,
+        /// For the text: which attempt, and WeChat's name for the check that decided. A medium's is known already.
+        evidence: Option<(usize, TraceId)>,
+    },
+    /// The check came to nothing. Only the latest attempt can fail a part.
+    Failed {
+        /// The part.
+        part: PartName,
+        /// Which attempt, from 0.
+        attempt: usize,
+        /// How.
+        failure: Failure,
+    },
+    /// The author has opened a session: what waits for that is queued, if it waited before.
+    AuthorReturned {
+        /// When the author did.
+        active_at: Timestamp,
+    },
+}
+
+/// How a check came to nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// Asked, and no verdict: WeChat busy, unreachable, slow, its answer unreadable, or its push an error.
+    NoVerdict,
+    /// A quota is used up until then. No attempt.
+    Paused {
+        /// Until when the API is not called.
+        until: Timestamp,
+    },
+    /// The author was not active in the last two hours (61010). No attempt.
+    AuthorAway,
+    /// The same medium was submitted too often (87020). No attempt.
+    TooOften,
+    /// Nothing was asked: there is no access token to ask with. No attempt.
+    NotAsked,
+    /// WeChat refused, and will each time.
+    Refused,
+}
+
+/// Until when an API must not be called, if it must not.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Paused {
+    /// msg_sec_check.
+    pub text: Option<Timestamp>,
+    /// media_check_async.
+    pub media: Option<Timestamp>,
+}
+
+impl Paused {
+    fn until(self, part: PartName, now: Timestamp) -> Option<Timestamp> {
+        let until = match part {
+            PartName::Text => self.text,
+            PartName::Medium(_) => self.media,
+        };
+        until.filter(|until| *until > now)
+    }
+}
+
+/// A check that is to be made now: one request to WeChat (for a long text, one a window).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Check {
+    /// The part.
+    pub part: PartName,
+    /// Which attempt, from 0.
+    pub attempt: usize,
+    /// The word in the URL that WeChat is given; none for the text.
+    pub word: Option<RandomWord>,
+}
+
+/// Where a submission waits; it stands in at most one queue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Queue {
+    /// The due queue: something is to be done at that time.
+    Due {
+        /// When.
+        at: Timestamp,
+    },
+    /// The review queue of its app: a person has to decide.
+    Review {
+        /// Which app.
+        app: AppId,
+        /// Since when.
+        since: Timestamp,
+    },
+    /// A channel's feed.
+    Feed {
+        /// Which app.
+        app: AppId,
+        /// Which channel.
+        channel: Channel,
+        /// When it was approved.
+        since: Timestamp,
+    },
+}
+
+/// What a moderator says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ModeratorsWord {
+    /// Public from now on, or not.
+    pub approve: bool,
+    /// Why.
+    pub reason: String,
+    /// Who, by the name the owner's backend knows.
+    pub moderator: String,
+    /// The version that the moderator looked at.
+    pub version: u64,
+}
+
+/// Why a moderator's word was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotDecided {
+    /// It changed since the moderator looked.
+    #[error("the submission has changed")]
+    Moved,
+    /// Its content is erased, or about to be.
+    #[error("the submission is withdrawn")]
+    Erased,
+}
+
+/// Who takes a submission back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Withdrawer {
+    /// The author.
+    Author,
+    /// The owner.
+    Owner,
+}
+
+impl Part {
+    fn gives_up_at(&self, created_at: Timestamp) -> Timestamp {
+        Timestamp(created_at.plus(PATIENCE).0.saturating_add(self.paused_ms))
+    }
+
+    fn rest_until(&mut self, until: Timestamp, now: Timestamp) {
+        self.paused_ms = self.paused_ms.saturating_add(until.0.saturating_sub(now.0).max(0));
+        self.state = PartState::Queued { due: until };
+    }
+
+    /// Takes back the latest attempt, for WeChat did not take it.
+    fn no_attempt(&mut self) {
+        self.attempts.pop();
+    }
+
+    /// What a failed check leads to; `false` if it means nothing any more.
+    fn fail(&mut self, attempt: usize, failure: Failure, now: Timestamp) -> bool {
+        let waits = matches!(self.state, PartState::Queued { .. } | PartState::Checking { .. });
+        if !waits || attempt + 1 != self.attempts.len() {
+            return false;
+        }
+        match failure {
+            Failure::NoVerdict => {
+                self.state = if self.attempts.len() >= MAX_ATTEMPTS {
+                    PartState::GivenUp { why: GivenUp::Attempts }
+                } else {
+                    PartState::Queued { due: now.plus(after_attempt(self.attempts.len())) }
+                };
+            }
+            Failure::Paused { until } => {
+                self.no_attempt();
+                self.rest_until(until, now);
+            }
+            Failure::AuthorAway => {
+                self.no_attempt();
+                self.state = PartState::WaitingForAuthor { since: now, due: now.plus(WAITING_LOOK) };
+            }
+            Failure::TooOften => {
+                self.no_attempt();
+                self.setbacks = self.setbacks.saturating_add(1);
+                self.state = PartState::Queued { due: now.plus(TOO_OFTEN_REST * self.setbacks.min(6)) };
+            }
+            Failure::NotAsked => {
+                self.no_attempt();
+                self.setbacks = self.setbacks.saturating_add(1);
+                let rest = Duration::from_secs(60 << self.setbacks.saturating_sub(1).min(5));
+                self.state = PartState::Queued { due: now.plus(rest) };
+            }
+            Failure::Refused => self.state = PartState::GivenUp { why: GivenUp::Refused },
+        }
+        true
+    }
+
+    /// Takes a verdict; `false` if it changes nothing.
+    fn judge(&mut self, verdict: Verdict, evidence: Option<&(usize, TraceId)>, undecided: bool) -> bool {
+        if let PartState::Settled { verdict: settled } = self.state {
+            // While nothing is decided the worse verdict holds; afterwards only `risky` counts.
+            let worse = verdict.suggest > settled.suggest;
+            if !worse || !(undecided || verdict.suggest == Suggest::Risky) {
+                return false;
+            }
+        }
+        self.state = PartState::Settled { verdict };
+        if let Some((attempt, trace_id)) = evidence
+            && let Some(attempt) = self.attempts.get_mut(*attempt)
+        {
+            attempt.trace_id = Some(trace_id.clone());
+        }
+        true
+    }
+}
+
+/// How long to wait after so many failed attempts: 1, 5, 15 minutes.
+fn after_attempt(attempts: usize) -> Duration {
+    let minutes = match attempts {
+        0 | 1 => 1,
+        2 => 5,
+        _ => 15,
+    };
+    Duration::from_secs(minutes * 60)
+}
+
+impl Submission {
+    /// Takes an event. Says whether anything changed; what is withdrawn is changed by nothing.
+    pub fn apply(&mut self, event: &Event, now: Timestamp) -> bool {
+        if self.state == State::Withdrawn {
+            return false;
+        }
+        let undecided = self.state == State::Pending;
+        let changed = match event {
+            Event::Taken { part, attempt, trace_id } => self.taken(*part, *attempt, trace_id, now),
+            Event::Judged { part, verdict, evidence } => {
+                self.part_mut(*part).is_some_and(|part| part.judge(*verdict, evidence.as_ref(), undecided))
+            }
+            Event::Failed { part, attempt, failure } => {
+                self.part_mut(*part).is_some_and(|part| part.fail(*attempt, *failure, now))
+            }
+            Event::AuthorReturned { active_at } => self.author_returned(*active_at, now),
+        };
+        if changed {
+            self.settle(now);
+            self.bring_forward();
+        }
+        changed
+    }
+
+    fn part_mut(&mut self, name: PartName) -> Option<&mut Part> {
+        self.parts.iter_mut().find(|part| part.name == name)
+    }
+
+    fn taken(&mut self, name: PartName, attempt: usize, trace_id: &TraceId, now: Timestamp) -> bool {
+        let Some(part) = self.part_mut(name) else { return false };
+        let latest = attempt + 1 == part.attempts.len();
+        let Some(entry) = part.attempts.get_mut(attempt) else { return false };
+        if entry.trace_id.is_some() {
+            return false;
+        }
+        entry.trace_id = Some(trace_id.clone());
+        if latest && matches!(part.state, PartState::Queued { .. }) {
+            part.setbacks = 0;
+            part.state = PartState::Checking { due: now.plus(PUSH_WITHIN) };
+        }
+        true
+    }
+
+    fn author_returned(&mut self, active_at: Timestamp, now: Timestamp) -> bool {
+        let mut changed = false;
+        for part in &mut self.parts {
+            if let PartState::WaitingForAuthor { since, .. } = part.state
+                && active_at >= since
+            {
+                part.state = PartState::Queued { due: now };
+                changed = true;
+            }
+        }
+        changed
+    }
+
+    /// Decides what the parts decide, unless a moderator has spoken.
+    fn settle(&mut self, now: Timestamp) {
+        if self.moderated {
+            return;
+        }
+        let suggests = || self.parts.iter().map(|part| part.verdict().map(|verdict| verdict.suggest));
+        let next = if suggests().any(|suggest| suggest == Some(Suggest::Risky)) {
+            State::Rejected
+        } else if suggests().all(|suggest| suggest == Some(Suggest::Pass)) {
+            State::Approved
+        } else if self.parts.iter().all(Part::is_done) {
+            State::InReview
+        } else {
+            State::Pending
+        };
+        let moves = match (self.state, next) {
+            (State::Pending, next) => next != State::Pending,
+            (State::InReview, next) => matches!(next, State::Approved | State::Rejected),
+            (State::Approved, next) => next == State::Rejected,
+            (State::Rejected | State::Withdrawn, _) => false,
+        };
+        // A submission without parts cannot be made; were there one, it would not be approved for having none.
+        if moves && !self.parts.is_empty() {
+            self.become_state(next, now);
+            self.decision = (next != State::InReview).then_some(Decision { decider: Decider::Wechat, reason: None });
+        }
+    }
+
+    fn become_state(&mut self, state: State, now: Timestamp) {
+        self.state = state;
+        self.since = now;
+        self.due = None;
+    }
+
+    fn earliest_due(&self) -> Option<Timestamp> {
+        self.parts.iter().filter_map(Part::due).min()
+    }
+
+    /// Moves the due time in the index forward if a part is due sooner; never back, for that costs two writes.
+    fn bring_forward(&mut self) {
+        if self.state == State::Pending {
+            let earliest = self.earliest_due();
+            self.due = match (self.due, earliest) {
+                (Some(due), Some(earliest)) => Some(due.min(earliest)),
+                (due, earliest) => earliest.or(due),
+            };
+        }
+    }
+
+    /// Starts what is due, as far as `allowed` says for each part, and returns the checks to make.
+    ///
+    /// Each is an attempt from now on, and nobody else starts it for [`CLAIM`]; write the submission before asking.
+    /// What was tried too often or for too long is given up. The due time in the index becomes exact.
+    pub fn begin_checks(
+        &mut self,
+        paused: Paused,
+        now: Timestamp,
+        mut allowed: impl FnMut(PartName) -> bool,
+    ) -> Vec<Check> {
+        let mut checks = Vec::new();
+        if self.state != State::Pending {
+            return checks;
+        }
+        let created_at = self.created_at;
+        for part in &mut self.parts {
+            let Some(due) = part.due() else { continue };
+            if due > now {
+                continue;
+            }
+            if now >= part.gives_up_at(created_at) {
+                part.state = PartState::GivenUp { why: GivenUp::Time };
+            } else if let PartState::WaitingForAuthor { since, .. } = part.state {
+                part.state = PartState::WaitingForAuthor { since, due: now.plus(WAITING_LOOK) };
+            } else if part.attempts.len() >= MAX_ATTEMPTS {
+                part.state = PartState::GivenUp { why: GivenUp::Attempts };
+            } else if let Some(until) = paused.until(part.name, now) {
+                part.rest_until(until, now);
+            } else if allowed(part.name) {
+                let word = matches!(part.name, PartName::Medium(_)).then(RandomWord::random);
+                checks.push(Check { part: part.name, attempt: part.attempts.len(), word: word.clone() });
+                part.attempts.push(Attempt { word, asked_at: now, trace_id: None });
+                part.state = PartState::Queued { due: now.plus(CLAIM) };
+            }
+        }
+        self.settle(now);
+        if self.state == State::Pending {
+            self.due = self.earliest_due();
+        } else {
+            checks.clear();
+        }
+        checks
+    }
+
+    /// The checks whose verdicts may have come without anybody noticing: taken, and not settled.
+    pub fn open_traces(&self) -> impl Iterator<Item = (PartName, usize, &TraceId)> {
+        self.parts.iter().filter(|part| !matches!(part.state, PartState::Settled { .. })).flat_map(|part| {
+            part.attempts
+                .iter()
+                .enumerate()
+                .filter_map(|(index, attempt)| attempt.trace_id.as_ref().map(|trace_id| (part.name, index, trace_id)))
+        })
+    }
+
+    /// Takes a moderator's word, which holds against every verdict, before and after.
+    ///
+    /// # Errors
+    /// When it is withdrawn, or is not in the version that the moderator saw.
+    pub fn decide(&mut self, word: ModeratorsWord, now: Timestamp) -> Result<(), NotDecided> {
+        if self.state == State::Withdrawn {
+            return Err(NotDecided::Erased);
+        }
+        if self.version != word.version {
+            return Err(NotDecided::Moved);
+        }
+        self.become_state(if word.approve { State::Approved } else { State::Rejected }, now);
+        self.moderated = true;
+        self.decision = Some(Decision { decider: Decider::Moderator(word.moderator), reason: Some(word.reason) });
+        Ok(())
+    }
+
+    /// Takes it back for good: what was written goes at once, the bytes are due to be erased, the record stays.
+    /// Says whether anything changed.
+    pub fn withdraw(&mut self, withdrawer: Withdrawer, now: Timestamp) -> bool {
+        if self.state == State::Withdrawn {
+            return false;
+        }
+        self.become_state(State::Withdrawn, now);
+        let decider = match withdrawer {
+            Withdrawer::Author => Decider::Author,
+            Withdrawer::Owner => Decider::Owner,
+        };
+        self.decision = Some(Decision { decider, reason: None });
+        self.openid = None;
+        self.content = crate::text::Content::default();
+        self.metadata = None;
+        self.erase_due = (!self.media.is_empty()).then_some(now);
+        true
+    }
+
+    /// Notes that its bytes were erased; after the second time nothing is left to do.
+    pub fn erased(&mut self, now: Timestamp) {
+        if self.erased_once {
+            self.erase_due = None;
+            self.media.clear();
+        } else {
+            self.erased_once = true;
+            self.erase_due = Some(now.plus(SECOND_ERASURE_AFTER));
+        }
+    }
+
+    /// Where it waits.
+    pub fn queue(&self) -> Option<Queue> {
+        match self.state {
+            State::Pending => self.due.map(|at| Queue::Due { at }),
+            State::InReview => Some(Queue::Review { app: self.app.clone(), since: self.since }),
+            State::Approved => self.channel.as_ref().map(|channel| Queue::Feed {
+                app: self.app.clone(),
+                channel: channel.clone(),
+                since: self.since,
+            }),
+            State::Withdrawn => self.erase_due.map(|at| Queue::Due { at }),
+            State::Rejected => None,
+        }
+    }
+
+    /// Something is to be done about it now.
+    pub fn is_due(&self, now: Timestamp) -> bool {
+        matches!(self.queue(), Some(Queue::Due { at }) if at <= now)
+    }
+
+    /// Whether the URL that WeChat was given in an attempt still leads anywhere: the attempt's part is not settled,
+    /// and the attempt is not older than a push can be late.
+    pub fn wechat_may_read(&self, medium: u8, word: &str, now: Timestamp) -> bool {
+        const WECHAT_READS_WITHIN: Duration = Duration::from_secs(40 * 60);
+        self.state != State::Withdrawn
+            && self.part(PartName::Medium(medium)).is_some_and(|part| {
+                !matches!(part.state, PartState::Settled { .. })
+                    && part.attempts.iter().any(|attempt| {
+                        now < attempt.asked_at.plus(WECHAT_READS_WITHIN)
+                            && attempt.word.as_ref().is_some_and(|own| own.matches(word))
+                    })
+            })
+    }
+
+    /// Whether `word` is the one in the author's own URL of that medium, and the author may still see it.
+    pub fn author_may_read(&self, medium: u8, word: &str) -> bool {
+        self.visible_to() != VisibleTo::Nobody
+            && self.media.get(usize::from(medium)).is_some_and(|medium| medium.authors_word.matches(word))
+    }
+}
+
+const _: () = assert!(MAX_MEDIA <= u8::MAX as usize, "a medium's index is a byte");

@@ -1,0 +1,911 @@
+//! A proxy in front of the embedded DynamoDB, which is kinder than the real one.
+//!
+//! On order it cuts connections before or after a write is applied, throttles, and answers index queries from the past.
+//! It keeps account of every call: which function made it, what of the table it touched, what it would have cost.
+#![expect(clippy::unwrap_used, reason = "test support: a panic is the failure report")]
+
+use std::io;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::task::{Context, Poll};
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::connect_info::{ConnectInfo, Connected};
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse, Response};
+use axum::serve::{IncomingStream, Listener};
+use bytes::Bytes;
+use greenlight_local::engines::{Engine, dynamodb};
+use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, TRANSFER_ENCODING};
+use http::{HeaderMap, StatusCode};
+use serde_json::{Value, json};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{RwLock, oneshot};
+
+/// The table's partition key.
+const PARTITION_KEY: &str = "pk";
+/// DynamoDB's own limit on a request.
+const MOST_BYTES: usize = 16 * 1024 * 1024;
+const AWS_JSON: &str = "application/x-amz-json-1.0";
+
+/// The proxy; it serves until it is dropped.
+pub struct TableProxy {
+    url: String,
+    exchange: Arc<Exchange>,
+    _stop: oneshot::Sender<()>,
+}
+
+/// One thing that a function did to the table, as the table's bill and a policy see it.
+///
+/// A transaction or a batch is as many calls as it has items; its whole cost stands with the first.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Call {
+    /// Who called: the path of its [`TableProxy::url_for`]; empty for who used [`TableProxy::url`].
+    pub function: String,
+    /// What went over the wire: `PutItem`, `TransactWriteItems` …
+    pub operation: String,
+    /// What a policy has to allow: `PutItem`, `ConditionCheckItem` … A transaction needs the actions of its items.
+    pub action: String,
+    /// The table.
+    pub table: String,
+    /// The index, where one was queried.
+    pub index: Option<String>,
+    /// The partition key, of the index where one was queried; empty where a call has none.
+    pub key: String,
+    /// Read units, as reported.
+    pub consumed_read: f64,
+    /// Write units with those of the indexes, as reported. What was refused by its own condition is billed but not
+    /// reported: here it is 1 for a write and 2 for each item of a transaction, as for items up to 1 KB.
+    pub consumed_write: f64,
+    /// How much of this was on indexes.
+    pub on_indexes: f64,
+    /// Whether it was refused by its own condition.
+    pub conditional_failure: bool,
+}
+
+impl Call {
+    /// What kind of key it is: everything up to the first `#`, that included.
+    pub fn key_prefix(&self) -> &str {
+        self.key.split_inclusive('#').next().unwrap_or_default()
+    }
+}
+
+/// Which calls are meant: all, or those with everything that is named. A transaction is meant if one of its items is.
+#[derive(Clone, Debug, Default)]
+pub struct CallMatch {
+    function: Option<String>,
+    action: Option<String>,
+    index: Option<String>,
+    key: Option<String>,
+    passing: usize,
+}
+
+impl CallMatch {
+    /// Every call.
+    pub fn any() -> Self {
+        Self::default()
+    }
+
+    /// Those of one function.
+    #[must_use]
+    pub fn function(mut self, function: &str) -> Self {
+        self.function = Some(function.to_owned());
+        self
+    }
+
+    /// Those of one action (`PutItem`), be it alone or in a transaction; or of one operation (`TransactWriteItems`).
+    #[must_use]
+    pub fn action(mut self, action: &str) -> Self {
+        self.action = Some(action.to_owned());
+        self
+    }
+
+    /// Queries on one index.
+    #[must_use]
+    pub fn index(mut self, index: &str) -> Self {
+        self.index = Some(index.to_owned());
+        self
+    }
+
+    /// Those whose partition key begins so: `S#`, `K#` …
+    #[must_use]
+    pub fn key(mut self, prefix: &str) -> Self {
+        self.key = Some(prefix.to_owned());
+        self
+    }
+
+    /// Lets the first `passing` of them pass.
+    #[must_use]
+    pub fn after(mut self, passing: usize) -> Self {
+        self.passing = passing;
+        self
+    }
+
+    fn means(&self, call: &Call) -> bool {
+        let named = |wanted: &Option<String>, is: &dyn Fn(&str) -> bool| wanted.as_deref().is_none_or(is);
+        named(&self.function, &|function| function == call.function)
+            && named(&self.action, &|action| action == call.action || action == call.operation)
+            && named(&self.index, &|index| Some(index) == call.index.as_deref())
+            && named(&self.key, &|key| call.key.starts_with(key))
+    }
+}
+
+/// How the table refuses a call that it does not apply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// `ProvisionedThroughputExceededException`: a partition has had too much; on-demand tables say it too.
+    ThroughputExceeded,
+    /// `ThrottlingException`: the account has had too much.
+    Throttling,
+    /// `InternalServerError`, 500.
+    ServerError,
+    /// Another transaction holds an item. The embedded DynamoDB never says it, for it does one thing at a time.
+    TransactionConflict,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Fault {
+    CutBefore,
+    LoseAnswer,
+    Refuse(Refusal),
+}
+
+struct Order {
+    matching: CallMatch,
+    fault: Fault,
+    times: usize,
+}
+
+/// What passes through: shared by the connections.
+struct Exchange {
+    upstream: String,
+    client: reqwest::Client,
+    orders: Mutex<Vec<Order>>,
+    calls: Mutex<Vec<Call>>,
+    /// A copy of the table as it was; index queries go there while it stands.
+    past: Mutex<Option<Engine>>,
+    /// Held for reading by every call under way.
+    under_way: RwLock<()>,
+}
+
+impl TableProxy {
+    /// Starts in front of `upstream_url`, on a port of its own, sending through `client`.
+    pub async fn start(upstream_url: String, client: reqwest::Client) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let exchange = Arc::new(Exchange {
+            upstream: upstream_url,
+            client,
+            orders: Mutex::default(),
+            calls: Mutex::default(),
+            past: Mutex::default(),
+            under_way: RwLock::default(),
+        });
+        let router = Router::new()
+            .fallback(pass)
+            .with_state(Arc::clone(&exchange))
+            .into_make_service_with_connect_info::<Scissors>();
+        let (stop, stopped) = oneshot::channel::<()>();
+        tokio::spawn(async move {
+            let stop = async move {
+                // Nothing is ever sent: the proxy going away is the signal.
+                let _gone = stopped.await;
+            };
+            axum::serve(CuttableListener(listener), router).with_graceful_shutdown(stop).await.unwrap();
+        });
+        Self { url, exchange, _stop: stop }
+    }
+
+    /// The endpoint for who need not be told apart.
+    pub fn url(&self) -> String {
+        self.url.clone()
+    }
+
+    /// The endpoint for one function: its calls are recorded under its name.
+    pub fn url_for(&self, function: &str) -> String {
+        format!("{}/{function}", self.url)
+    }
+
+    /// Applies the next call that is meant, then cuts the connection: the caller cannot know.
+    pub fn lose_answer_of_next(&self, matching: CallMatch) {
+        self.order(matching, Fault::LoseAnswer, 1);
+    }
+
+    /// Cuts the connection of the next call that is meant, which is not applied.
+    pub fn cut_before_next(&self, matching: CallMatch) {
+        self.order(matching, Fault::CutBefore, 1);
+    }
+
+    /// Refuses the next `times` calls that are meant with `ProvisionedThroughputExceededException`.
+    pub fn throttle_next(&self, matching: CallMatch, times: usize) {
+        self.refuse_next(matching, Refusal::ThroughputExceeded, times);
+    }
+
+    /// Refuses the next `times` calls that are meant.
+    pub fn refuse_next(&self, matching: CallMatch, refusal: Refusal, times: usize) {
+        self.order(matching, Fault::Refuse(refusal), times);
+    }
+
+    fn order(&self, matching: CallMatch, fault: Fault, times: usize) {
+        locked(&self.exchange.orders).push(Order { matching, fault, times });
+    }
+
+    /// How many orders have not been carried out in full: a test in which one has not has tested nothing.
+    pub fn orders_left(&self) -> usize {
+        locked(&self.exchange.orders).len()
+    }
+
+    /// Answers index queries as of now from now on, or as they are again.
+    pub async fn answer_index_queries_from_the_past(&self, on: bool) {
+        let past = if on { Some(self.exchange.copy_of_the_table().await) } else { None };
+        *locked(&self.exchange.past) = past;
+    }
+
+    /// Lets the past of the index queries be now, if they are answered from it.
+    pub async fn catch_up(&self) {
+        let on = locked(&self.exchange.past).is_some();
+        self.answer_index_queries_from_the_past(on).await;
+    }
+
+    /// Every call since the start, or since they were forgotten, in the order in which they were answered.
+    pub fn calls(&self) -> Vec<Call> {
+        locked(&self.exchange.calls).clone()
+    }
+
+    /// Forgets the calls.
+    pub fn forget_calls(&self) {
+        locked(&self.exchange.calls).clear();
+    }
+
+    /// Returns when no call is under way: one that has reached the proxy is applied, though its caller be gone.
+    pub async fn quiet(&self) {
+        drop(self.exchange.under_way.write().await);
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap()
+}
+
+/// Passes one call on. What has been read is carried out to the end in a task of its own, as the real DynamoDB does:
+/// a caller that goes away changes nothing.
+async fn pass(
+    State(exchange): State<Arc<Exchange>>,
+    ConnectInfo(scissors): ConnectInfo<Scissors>,
+    request: Request,
+) -> Response {
+    let (parts, body) = request.into_parts();
+    let carried_out = async {
+        let body = axum::body::to_bytes(body, MOST_BYTES).await.ok()?;
+        let function = parts.uri.path().trim_matches('/').to_owned();
+        tokio::spawn(async move { exchange.carry_out(function, parts.headers, &body).await }).await.ok()?
+    };
+    carried_out.await.unwrap_or_else(|| {
+        scissors.cut();
+        // It is never seen, for nothing more can be written.
+        StatusCode::BAD_GATEWAY.into_response()
+    })
+}
+
+impl Exchange {
+    /// The answer to one call, or nothing where the connection is to be cut.
+    async fn carry_out(&self, function: String, mut headers: HeaderMap, body: &Bytes) -> Option<Response> {
+        let _under_way = self.under_way.read().await;
+        let target = headers.get("x-amz-target").and_then(|target| target.to_str().ok()).unwrap_or_default();
+        let operation = target.rsplit('.').next().unwrap_or_default().to_owned();
+        let mut asked: Value = serde_json::from_slice(body).unwrap_or_default();
+        let mut calls = calls_of(&function, &operation, &asked);
+
+        let fault = self.fault_for(&calls);
+        match fault {
+            Some(Fault::CutBefore) => {
+                locked(&self.calls).append(&mut calls);
+                return None;
+            }
+            Some(Fault::Refuse(refusal)) => {
+                let answer = refused(refusal, &operation, calls.len());
+                locked(&self.calls).append(&mut calls);
+                return Some(answer);
+            }
+            Some(Fault::LoseAnswer) | None => {}
+        }
+
+        if reports_capacity(&operation)
+            && let Some(asked) = asked.as_object_mut()
+        {
+            asked.entry("ReturnConsumedCapacity").or_insert_with(|| json!("INDEXES"));
+        }
+        for name in [HOST, CONTENT_LENGTH, CONNECTION, TRANSFER_ENCODING] {
+            headers.remove(name);
+        }
+        let request = self.client.post(self.engine_for(&calls)).headers(headers).body(asked.to_string());
+        let answer = request.send().await.ok()?;
+        let (status, mut headers) = (answer.status(), answer.headers().clone());
+        let body = answer.bytes().await.ok()?;
+        account(&mut calls, &serde_json::from_slice(&body).unwrap_or_default());
+        locked(&self.calls).append(&mut calls);
+
+        if matches!(fault, Some(Fault::LoseAnswer)) {
+            return None;
+        }
+        for name in [CONTENT_LENGTH, CONNECTION, TRANSFER_ENCODING] {
+            headers.remove(name);
+        }
+        let mut response = Response::new(Body::from(body));
+        *response.status_mut() = status;
+        *response.headers_mut() = headers;
+        Some(response)
+    }
+
+    /// The first order that is due for these calls, of which it is then one less.
+    fn fault_for(&self, calls: &[Call]) -> Option<Fault> {
+        let mut orders = locked(&self.orders);
+        let due = orders.iter_mut().position(|order| {
+            let meant = calls.iter().any(|call| order.matching.means(call));
+            if meant && order.matching.passing > 0 {
+                order.matching.passing -= 1;
+                return false;
+            }
+            meant
+        })?;
+        let order = orders.get_mut(due)?;
+        let fault = order.fault;
+        order.times = order.times.saturating_sub(1);
+        if order.times == 0 {
+            orders.remove(due);
+        }
+        Some(fault)
+    }
+
+    /// Where a call goes: index queries to the past, if there is one.
+    fn engine_for(&self, calls: &[Call]) -> String {
+        let from_index = calls.iter().any(|call| call.index.is_some());
+        match &*locked(&self.past) {
+            Some(past) if from_index => past.url.clone(),
+            _ => self.upstream.clone(),
+        }
+    }
+
+    /// Another DynamoDB, in memory, with the same tables and items.
+    async fn copy_of_the_table(&self) -> Engine {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let copy = dynamodb::start(listener, None).await.unwrap();
+        let tables = self.ask(&self.upstream, "ListTables", &json!({})).await;
+        for table in list(&tables, "TableNames") {
+            let described = self.ask(&self.upstream, "DescribeTable", &json!({"TableName": table})).await;
+            let described = described.get("Table").cloned().unwrap_or_default();
+            let indexes: Vec<Value> = list(&described, "GlobalSecondaryIndexes")
+                .iter()
+                .map(|index| picked(index, &["IndexName", "KeySchema", "Projection"]))
+                .collect();
+            let mut definition = picked(&described, &["TableName", "KeySchema", "AttributeDefinitions"]);
+            if let Some(definition) = definition.as_object_mut() {
+                definition.insert("BillingMode".to_owned(), json!("PAY_PER_REQUEST"));
+                if !indexes.is_empty() {
+                    definition.insert("GlobalSecondaryIndexes".to_owned(), json!(indexes));
+                }
+            }
+            self.ask(&copy.url, "CreateTable", &definition).await;
+            let mut scan = json!({"TableName": table, "ConsistentRead": true});
+            loop {
+                let mut page = self.ask(&self.upstream, "Scan", &scan).await;
+                for item in list(&page, "Items") {
+                    self.ask(&copy.url, "PutItem", &json!({"TableName": table, "Item": item})).await;
+                }
+                match (page.get_mut("LastEvaluatedKey").map(Value::take), scan.as_object_mut()) {
+                    (Some(last), Some(scan)) => scan.insert("ExclusiveStartKey".to_owned(), last),
+                    _ => break,
+                };
+            }
+        }
+        copy
+    }
+
+    /// One call of the proxy's own.
+    async fn ask(&self, engine: &str, operation: &str, request: &Value) -> Value {
+        let answer = self
+            .client
+            .post(engine)
+            .header(CONTENT_TYPE, AWS_JSON)
+            .header("x-amz-target", format!("DynamoDB_20120810.{operation}"))
+            .header("x-amz-date", "20260101T000000Z")
+            // The embedded DynamoDB wants a signature and does not look at it.
+            .header("authorization", "AWS4-HMAC-SHA256 Credential=proxy, SignedHeaders=host, Signature=none")
+            .body(request.to_string())
+            .send()
+            .await
+            .unwrap();
+        let (status, body) = (answer.status(), answer.bytes().await.unwrap());
+        assert!(status.is_success(), "{operation}: {}", String::from_utf8_lossy(&body));
+        serde_json::from_slice(&body).unwrap()
+    }
+}
+
+fn picked(from: &Value, names: &[&str]) -> Value {
+    names.iter().map(|name| ((*name).to_owned(), from.get(name).cloned().unwrap_or_default())).collect()
+}
+
+fn list<'v>(from: &'v Value, name: &str) -> &'v [Value] {
+    from.get(name).and_then(Value::as_array).map_or(&[], Vec::as_slice)
+}
+
+fn text(from: &Value, name: &str) -> String {
+    from.get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
+}
+
+/// What a request does to the table: one call for each item that it names.
+fn calls_of(function: &str, operation: &str, asked: &Value) -> Vec<Call> {
+    let call = |action: &str, table: String, index: Option<String>, key: String| Call {
+        function: function.to_owned(),
+        operation: operation.to_owned(),
+        action: action.to_owned(),
+        table,
+        index,
+        key,
+        consumed_read: 0.0,
+        consumed_write: 0.0,
+        on_indexes: 0.0,
+        conditional_failure: false,
+    };
+    let by_table = |asked: &Value| asked.get("RequestItems").and_then(Value::as_object).cloned().unwrap_or_default();
+    match operation {
+        "TransactWriteItems" | "TransactGetItems" => list(asked, "TransactItems")
+            .iter()
+            .filter_map(Value::as_object)
+            .flatten()
+            .map(|(kind, item)| {
+                let action = if kind == "ConditionCheck" { "ConditionCheckItem" } else { &format!("{kind}Item") };
+                call(action, text(item, "TableName"), None, item_key(item))
+            })
+            .collect(),
+        "BatchGetItem" => by_table(asked)
+            .iter()
+            .flat_map(|(table, wanted)| {
+                list(wanted, "Keys").iter().map(|key| call(operation, table.clone(), None, partition_key(key)))
+            })
+            .collect(),
+        "BatchWriteItem" => by_table(asked)
+            .iter()
+            .flat_map(|(table, writes)| writes.as_array().into_iter().flatten().map(move |write| (table, write)))
+            .filter_map(|(table, write)| Some((table, write.as_object()?.values().next()?)))
+            .map(|(table, write)| call(operation, table.clone(), None, item_key(write)))
+            .collect(),
+        "Query" => {
+            let index = asked.get("IndexName").and_then(Value::as_str).map(str::to_owned);
+            vec![call(operation, text(asked, "TableName"), index, queried_key(asked))]
+        }
+        _ => vec![call(operation, text(asked, "TableName"), None, item_key(asked))],
+    }
+}
+
+/// The partition key of the item that a request names, whole or by its key.
+fn item_key(request: &Value) -> String {
+    request.get("Item").or_else(|| request.get("Key")).map(partition_key).unwrap_or_default()
+}
+
+fn partition_key(item: &Value) -> String {
+    item.get(PARTITION_KEY).map(|key| text(key, "S")).unwrap_or_default()
+}
+
+/// The partition key that a query is about: what the attribute whose name ends in `pk` is to equal.
+fn queried_key(asked: &Value) -> String {
+    // `<=` falls apart too, and equals nothing then: no name stands before its `=`.
+    let condition = text(asked, "KeyConditionExpression").replace(['(', ')'], " ").replace('=', " = ");
+    let words: Vec<&str> = condition.split_whitespace().collect();
+    let named = |placeholder: &str, under: &str| asked.get(under).and_then(|names| names.get(placeholder)).cloned();
+    words
+        .windows(3)
+        .filter_map(|window| match window {
+            [name, "=", value] => Some((*name, *value)),
+            _ => None,
+        })
+        .find(|(name, _)| {
+            let name = named(name, "ExpressionAttributeNames").unwrap_or_else(|| json!(name));
+            name.as_str().is_some_and(|name| name.ends_with(PARTITION_KEY))
+        })
+        .and_then(|(_, value)| named(value, "ExpressionAttributeValues"))
+        .map(|value| text(&value, "S"))
+        .unwrap_or_default()
+}
+
+fn reports_capacity(operation: &str) -> bool {
+    writes(operation) || matches!(operation, "GetItem" | "BatchGetItem" | "Query" | "Scan" | "TransactGetItems")
+}
+
+fn writes(operation: &str) -> bool {
+    matches!(operation, "PutItem" | "UpdateItem" | "DeleteItem" | "BatchWriteItem" | "TransactWriteItems")
+}
+
+/// Writes into the calls of one request what its answer says of them.
+fn account(calls: &mut [Call], answer: &Value) {
+    let kind = text(answer, "__type");
+    let failed = kind.ends_with("ConditionalCheckFailedException")
+        || list(answer, "CancellationReasons").iter().any(|reason| text(reason, "Code") == "ConditionalCheckFailed");
+    let items = calls.len();
+    calls.iter_mut().for_each(|call| call.conditional_failure = failed);
+    let Some(first) = calls.first_mut() else { return };
+    if failed {
+        let each = if first.operation == "TransactWriteItems" { 2.0 } else { 1.0 };
+        first.consumed_write = each * f64::from(u32::try_from(items).unwrap());
+        return;
+    }
+    let reported = match answer.get("ConsumedCapacity") {
+        Some(Value::Array(tables)) => tables.clone(),
+        Some(table) => vec![table.clone()],
+        None => Vec::new(),
+    };
+    let units = |from: &Value| from.get("CapacityUnits").and_then(Value::as_f64).unwrap_or_default();
+    for table in &reported {
+        let consumed = if writes(&first.operation) { &mut first.consumed_write } else { &mut first.consumed_read };
+        *consumed += units(table);
+        let indexes = table.get("GlobalSecondaryIndexes").and_then(Value::as_object);
+        first.on_indexes += indexes.into_iter().flat_map(serde_json::Map::values).map(units).sum::<f64>();
+    }
+}
+
+fn refused(refusal: Refusal, operation: &str, items: usize) -> Response {
+    let (status, kind) = match refusal {
+        Refusal::ThroughputExceeded => {
+            (StatusCode::BAD_REQUEST, "com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException")
+        }
+        Refusal::Throttling => (StatusCode::BAD_REQUEST, "com.amazon.coral.availability#ThrottlingException"),
+        Refusal::ServerError => {
+            (StatusCode::INTERNAL_SERVER_ERROR, "com.amazonaws.dynamodb.v20120810#InternalServerError")
+        }
+        Refusal::TransactionConflict if operation.starts_with("Transact") => {
+            (StatusCode::BAD_REQUEST, "com.amazonaws.dynamodb.v20120810#TransactionCanceledException")
+        }
+        Refusal::TransactionConflict => {
+            (StatusCode::BAD_REQUEST, "com.amazonaws.dynamodb.v20120810#TransactionConflictException")
+        }
+    };
+    let body = if kind.ends_with("TransactionCanceledException") {
+        let code = |item| if item == 0 { "TransactionConflict" } else { "None" };
+        let reasons: Vec<Value> = (0..items).map(|item| json!({"Code": code(item)})).collect();
+        // The members of this one error are written in capitals.
+        json!({"__type": kind, "Message": "The proxy was told to cancel this.", "CancellationReasons": reasons})
+    } else {
+        json!({"__type": kind, "message": "The proxy was told to refuse this."})
+    };
+    (status, [(CONTENT_TYPE, AWS_JSON)], body.to_string()).into_response()
+}
+
+/// Cuts one connection.
+#[derive(Clone, Debug, Default)]
+struct Scissors(Arc<AtomicBool>);
+
+impl Scissors {
+    fn cut(&self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
+impl Connected<IncomingStream<'_, CuttableListener>> for Scissors {
+    fn connect_info(stream: IncomingStream<'_, CuttableListener>) -> Self {
+        stream.remote_addr().clone()
+    }
+}
+
+/// Accepts connections that can be cut. A handler has no other way to give no answer at all.
+struct CuttableListener(TcpListener);
+
+impl Listener for CuttableListener {
+    type Io = CuttableStream;
+    type Addr = Scissors;
+
+    async fn accept(&mut self) -> (Self::Io, Self::Addr) {
+        let (stream, _) = Listener::accept(&mut self.0).await;
+        stream.set_nodelay(true).unwrap();
+        let scissors = Scissors::default();
+        (CuttableStream { stream, scissors: scissors.clone() }, scissors)
+    }
+
+    fn local_addr(&self) -> io::Result<Self::Addr> {
+        Ok(Scissors::default())
+    }
+}
+
+/// A connection to which nothing more is written once it is cut; the server then closes it.
+struct CuttableStream {
+    stream: TcpStream,
+    scissors: Scissors,
+}
+
+impl AsyncRead for CuttableStream {
+    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(context, into)
+    }
+}
+
+impl AsyncWrite for CuttableStream {
+    fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        if self.scissors.0.load(Ordering::SeqCst) {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+        }
+        Pin::new(&mut self.stream).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_dynamodb::types::{
+        AttributeDefinition, AttributeValue, BillingMode, Delete, GlobalSecondaryIndex, KeySchemaElement, KeyType,
+        Projection, ProjectionType, Put, ScalarAttributeType, TransactWriteItem,
+    };
+    use aws_sdk_dynamodb::{Client, error::ProvideErrorMetadata};
+    use greenlight::aws::AwsSettings;
+    use greenlight::outbound::{self, OutboundSettings};
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+
+    /// A proxy before a DynamoDB of its own, with a table as Greenlight's.
+    struct Table {
+        proxy: TableProxy,
+        http: reqwest::Client,
+        _engine: Engine,
+    }
+
+    impl Table {
+        async fn new() -> Self {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let engine = dynamodb::start(listener, None).await.unwrap();
+            let http = outbound::client(&OutboundSettings::default()).unwrap();
+            let proxy = TableProxy::start(engine.url.clone(), http.clone()).await;
+            let table = Self { proxy, http, _engine: engine };
+            table.create().await;
+            table
+        }
+
+        /// The SDK as a function has it; it tries thrice.
+        fn client(&self, function: &str) -> Client {
+            let url = self.proxy.url_for(function);
+            let settings = AwsSettings::from_lookup(&|name| match name {
+                "AWS_REGION" => Some("us-east-1".to_owned()),
+                "AWS_ENDPOINT_URL_DYNAMODB" => Some(url.clone()),
+                "AWS_ACCESS_KEY_ID" | "AWS_SECRET_ACCESS_KEY" => Some("local".to_owned()),
+                _ => None,
+            });
+            settings.unwrap().dynamodb(&self.http)
+        }
+
+        /// The SDK, trying once.
+        fn once(&self, function: &str) -> Client {
+            let config = self.client(function).config().to_builder();
+            let never = aws_sdk_dynamodb::config::retry::RetryConfig::disabled();
+            Client::from_conf(config.retry_config(never).build())
+        }
+
+        async fn create(&self) {
+            let keys = |hash: &str, range: &str| {
+                [(hash, KeyType::Hash), (range, KeyType::Range)].map(|(name, kind)| {
+                    KeySchemaElement::builder().attribute_name(name).key_type(kind).build().unwrap()
+                })
+            };
+            let string = |name: &str| {
+                let text = ScalarAttributeType::S;
+                AttributeDefinition::builder().attribute_name(name).attribute_type(text).build().unwrap()
+            };
+            let keys_only = Projection::builder().projection_type(ProjectionType::KeysOnly).build();
+            let queue = GlobalSecondaryIndex::builder()
+                .index_name("queue")
+                .set_key_schema(Some(keys("queue_pk", "queue_sk").to_vec()))
+                .projection(keys_only);
+            let attributes = ["pk", "sk", "queue_pk", "queue_sk"].map(string).to_vec();
+            let request = self.client("").create_table().table_name("table").billing_mode(BillingMode::PayPerRequest);
+            let request = request.set_key_schema(Some(keys("pk", "sk").to_vec()));
+            let request = request.set_attribute_definitions(Some(attributes));
+            request.global_secondary_indexes(queue.build().unwrap()).send().await.unwrap();
+            self.proxy.forget_calls();
+        }
+
+        async fn holds(&self, pk: &str) -> bool {
+            let request = self.client("").get_item().table_name("table").key("pk", s(pk)).key("sk", s("S"));
+            request.consistent_read(true).send().await.unwrap().item.is_some()
+        }
+    }
+
+    fn s(text: &str) -> AttributeValue {
+        AttributeValue::S(text.to_owned())
+    }
+
+    type PutItem = aws_sdk_dynamodb::operation::put_item::builders::PutItemFluentBuilder;
+
+    fn put(client: &Client, pk: &str) -> PutItem {
+        client.put_item().table_name("table").item("pk", s(pk)).item("sk", s("S"))
+    }
+
+    fn put_due(client: &Client, pk: &str, due: &str) -> PutItem {
+        put(client, pk).item("queue_pk", s("due#0")).item("queue_sk", s(due))
+    }
+
+    async fn due(client: &Client, before: &str) -> Vec<String> {
+        let request = client.query().table_name("table").index_name("queue");
+        let request = request.key_condition_expression("#pk = :pk AND #sk <= :now");
+        let request = request.expression_attribute_names("#pk", "queue_pk");
+        let request = request.expression_attribute_names("#sk", "queue_sk");
+        let request = request.expression_attribute_values(":pk", s("due#0"));
+        let answer = request.expression_attribute_values(":now", s(before)).send().await.unwrap();
+        answer.items().iter().map(|item| item["pk"].as_s().unwrap().clone()).collect()
+    }
+
+    fn cost(calls: &[Call]) -> (f64, f64) {
+        (calls.iter().map(|call| call.consumed_read).sum(), calls.iter().map(|call| call.consumed_write).sum())
+    }
+
+    #[tokio::test]
+    async fn a_call_is_recorded_under_its_functions_name() {
+        let table = Table::new().await;
+        let client = table.client("submit-content");
+        put_due(&client, "S#1", "1").send().await.unwrap();
+        due(&client, "5").await;
+        let calls = table.proxy.calls();
+        let seen = |call: &Call| (call.function.clone(), call.action.clone(), call.key_prefix().to_owned());
+        let expected = |action: &str, key: &str| ("submit-content".to_owned(), action.to_owned(), key.to_owned());
+        assert_eq!(calls.iter().map(seen).collect::<Vec<_>>(), [expected("PutItem", "S#"), expected("Query", "due#")]);
+        assert_eq!((calls[0].table.as_str(), calls[1].index.as_deref()), ("table", Some("queue")));
+        assert_eq!(cost(&calls), (0.5, 2.0));
+        assert_eq!(calls[0].on_indexes, 1.0);
+    }
+
+    #[tokio::test]
+    async fn an_update_costs_what_it_changes_in_the_index() {
+        let table = Table::new().await;
+        let client = table.client("");
+        put_due(&client, "S#1", "1").send().await.unwrap();
+        let update = |expression: &str, value: &str| {
+            let request = client.update_item().table_name("table").key("pk", s("S#1")).key("sk", s("S"));
+            request.update_expression(expression).expression_attribute_values(":v", s(value)).send()
+        };
+        for (expression, value, units) in [
+            ("SET note = :v", "x", 1.0),
+            ("SET queue_sk = :v", "1", 1.0),
+            ("SET queue_sk = :v", "2", 3.0),
+            ("SET note = :v REMOVE queue_pk, queue_sk", "y", 2.0),
+        ] {
+            table.proxy.forget_calls();
+            update(expression, value).await.unwrap();
+            assert_eq!(cost(&table.proxy.calls()), (0.0, units), "{expression}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_transaction_is_a_call_for_each_item_and_costs_double_but_on_the_index() {
+        let table = Table::new().await;
+        let client = table.client("f");
+        let item = Put::builder().table_name("table").item("pk", s("S#1")).item("sk", s("S"));
+        let item = item.item("queue_pk", s("due#0")).item("queue_sk", s("1")).build().unwrap();
+        let other = Delete::builder().table_name("table").key("pk", s("A#1")).key("sk", s("A")).build().unwrap();
+        let request = client.transact_write_items().transact_items(TransactWriteItem::builder().put(item).build());
+        let request = request.transact_items(TransactWriteItem::builder().delete(other).build());
+        request.clone().send().await.unwrap();
+        let calls = table.proxy.calls();
+        let seen: Vec<_> = calls.iter().map(|call| (call.action.as_str(), call.key.as_str())).collect();
+        assert_eq!(seen, [("PutItem", "S#1"), ("DeleteItem", "A#1")]);
+        assert_eq!(cost(&calls), (0.0, 5.0), "{calls:?}");
+
+        table.proxy.refuse_next(CallMatch::any().action("DeleteItem").key("A#"), Refusal::TransactionConflict, 1);
+        let error = request.send().await.unwrap_err().into_service_error();
+        let aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError::TransactionCanceledException(
+            error,
+        ) = error
+        else {
+            panic!("{error:?}")
+        };
+        assert_eq!(error.cancellation_reasons()[0].code(), Some("TransactionConflict"));
+    }
+
+    #[tokio::test]
+    async fn a_refused_condition_is_billed() {
+        let table = Table::new().await;
+        let client = table.client("f");
+        let request = put(&client, "S#1").condition_expression("attribute_not_exists(pk)");
+        request.clone().send().await.unwrap();
+        table.proxy.forget_calls();
+        let error = request.send().await.unwrap_err();
+        assert_eq!(error.code(), Some("ConditionalCheckFailedException"));
+        let calls = table.proxy.calls();
+        assert!(calls[0].conditional_failure);
+        assert_eq!(cost(&calls), (0.0, 1.0));
+    }
+
+    #[tokio::test]
+    async fn a_lost_answer_is_an_applied_write() {
+        let table = Table::new().await;
+        table.proxy.lose_answer_of_next(CallMatch::any().function("f").action("PutItem").key("S#"));
+        put(&table.once("f"), "A#1").send().await.unwrap();
+        put(&table.once("g"), "S#0").send().await.unwrap();
+        let error = put(&table.once("f"), "S#1").send().await.unwrap_err();
+        assert!(error.as_service_error().is_none(), "{error:?}");
+        assert!(table.holds("S#1").await);
+        assert_eq!(table.proxy.orders_left(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_lost_answer_makes_the_sdk_write_twice() {
+        let table = Table::new().await;
+        table.proxy.lose_answer_of_next(CallMatch::any());
+        let request = put(&table.client("f"), "S#1").condition_expression("attribute_not_exists(pk)");
+        assert_eq!(request.send().await.unwrap_err().code(), Some("ConditionalCheckFailedException"));
+    }
+
+    #[tokio::test]
+    async fn a_cut_call_is_not_applied() {
+        let table = Table::new().await;
+        table.proxy.cut_before_next(CallMatch::any().after(1));
+        put(&table.once("f"), "S#1").send().await.unwrap();
+        assert!(put(&table.once("f"), "S#2").send().await.unwrap_err().as_service_error().is_none());
+        assert!(table.holds("S#1").await && !table.holds("S#2").await);
+    }
+
+    #[tokio::test]
+    async fn a_throttled_call_is_not_applied_and_its_repeat_is() {
+        let table = Table::new().await;
+        for (refusal, code) in [
+            (Refusal::ThroughputExceeded, "ProvisionedThroughputExceededException"),
+            (Refusal::Throttling, "ThrottlingException"),
+            (Refusal::ServerError, "InternalServerError"),
+            (Refusal::TransactionConflict, "TransactionConflictException"),
+        ] {
+            table.proxy.refuse_next(CallMatch::any(), refusal, 1);
+            let error = put(&table.once("f"), "S#1").send().await.unwrap_err();
+            assert_eq!(error.code(), Some(code), "{error:?}");
+        }
+        assert!(!table.holds("S#1").await);
+        table.proxy.throttle_next(CallMatch::any(), 2);
+        put(&table.client("f"), "S#1").send().await.unwrap();
+        assert!(table.holds("S#1").await);
+        assert_eq!(table.proxy.orders_left(), 0);
+    }
+
+    #[tokio::test]
+    async fn index_queries_answer_from_the_past_until_it_catches_up() {
+        let table = Table::new().await;
+        let client = table.client("f");
+        put_due(&client, "S#1", "1").send().await.unwrap();
+        table.proxy.answer_index_queries_from_the_past(true).await;
+        put(&client, "S#1").send().await.unwrap();
+        put_due(&client, "S#2", "2").send().await.unwrap();
+        assert_eq!(due(&client, "5").await, ["S#1"]);
+        assert!(table.holds("S#2").await);
+
+        table.proxy.catch_up().await;
+        assert_eq!(due(&client, "5").await, ["S#2"]);
+        put_due(&client, "S#3", "3").send().await.unwrap();
+        assert_eq!(due(&client, "5").await, ["S#2"]);
+        table.proxy.answer_index_queries_from_the_past(false).await;
+        assert_eq!(due(&client, "5").await, ["S#2", "S#3"]);
+    }
+
+    #[tokio::test]
+    async fn a_call_that_has_arrived_is_applied_though_its_caller_is_gone() {
+        let upstream = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut table = Table::new().await;
+        let url = format!("http://{}", upstream.local_addr().unwrap());
+        table.proxy = TableProxy::start(url, table.http.clone()).await;
+        let client = table.once("f");
+        let mut call = Box::pin(put(&client, "S#1").send());
+        let (mut arrived, _) = tokio::select! {
+            arrived = upstream.accept() => arrived.unwrap(),
+            answer = &mut call => panic!("nobody answered {answer:?}"),
+        };
+        drop(call);
+        let mut request = [0; 4096];
+        assert!(arrived.read(&mut request).await.unwrap() > 0);
+        arrived.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}").await.unwrap();
+        table.proxy.quiet().await;
+        assert_eq!(table.proxy.calls().len(), 1);
+    }
+}
