@@ -1,0 +1,227 @@
+//! The flags of a local run, and the secret document that they make.
+
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+use clap::Parser;
+use data_encoding::BASE64URL_NOPAD;
+use greenlight::apps::Apps;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+/// The app of a run without flags.
+const DEMO_APP: &str = "wx0000000000000000";
+
+/// Greenlight on this machine: all functions, with a WeChat simulator or in front of a WeChat that you name.
+///
+/// Without --wechat-url and --app-secret a simulator stands in for WeChat.
+#[derive(Clone, Debug, Default, Parser)]
+#[command(name = "greenlight-local", version)]
+pub struct Flags {
+    /// Keep everything in this folder; without it nothing is kept.
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// The WeChat to call, instead of a simulator; with --app-secret alone it is https://api.weixin.qq.com.
+    #[arg(long, value_name = "URL")]
+    pub wechat_url: Option<String>,
+    /// The mini program's app id.
+    #[arg(long, value_name = "ID")]
+    pub app_id: Option<String>,
+    /// Its AppSecret.
+    #[arg(long, value_name = "SECRET")]
+    pub app_secret: Option<String>,
+    /// The Token of its message push.
+    #[arg(long, value_name = "TOKEN")]
+    pub push_token: Option<String>,
+    /// The EncodingAESKey of its message push: 43 characters.
+    #[arg(long, value_name = "KEY")]
+    pub push_aes_key: Option<String>,
+    /// Where WeChat and readers reach this machine.
+    #[arg(long, value_name = "URL")]
+    pub public_url: Option<String>,
+    /// The key that the owner's backend calls with; one is made up without it.
+    #[arg(long, value_name = "KEY")]
+    pub server_key: Option<String>,
+    /// Where the owner's backend is told of decisions.
+    #[arg(long, value_name = "URL")]
+    pub decision_url: Option<String>,
+    /// What such a telling is signed with.
+    #[arg(long, value_name = "KEY")]
+    pub decision_key: Option<String>,
+    /// Where pushes that are not Greenlight's go.
+    #[arg(long, value_name = "URL")]
+    pub relay_url: Option<String>,
+    /// The address to listen on.
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
+    pub listen: Option<IpAddr>,
+    /// The port to listen on; 0 takes a free one.
+    #[arg(long, value_name = "PORT", default_value_t = 8787)]
+    pub port: u16,
+}
+
+/// What a run needs to know of its app.
+#[derive(Clone, Debug)]
+pub struct LocalApp {
+    /// Its id.
+    pub app_id: String,
+    /// Its AppSecret.
+    pub app_secret: String,
+    /// The Token of its message push.
+    pub push_token: String,
+    /// Its EncodingAESKey.
+    pub push_aes_key: String,
+    /// The owner's key.
+    pub server_key: String,
+    /// The whole document, as Secrets Manager holds it.
+    pub document: String,
+}
+
+/// What is made up once and kept with the data, so that sessions and keys outlive a restart.
+#[derive(Serialize, Deserialize)]
+struct MadeUp {
+    session_key: String,
+    server_key: String,
+    app_secret: String,
+    push_token: String,
+    push_aes_key: String,
+}
+
+/// A flag or a file that the run cannot start with: one line.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct BadFlag(String);
+
+fn random(length: usize) -> Result<String, BadFlag> {
+    let mut bytes = vec![0_u8; length];
+    getrandom::fill(&mut bytes).map_err(|error| BadFlag(format!("no random bytes: {error}")))?;
+    Ok(BASE64URL_NOPAD.encode(&bytes))
+}
+
+impl MadeUp {
+    fn new() -> Result<Self, BadFlag> {
+        Ok(Self {
+            session_key: random(32)?,
+            server_key: format!("sk-{}", random(18)?),
+            app_secret: random(24)?,
+            push_token: random(15)?.replace(['-', '_'], "x"),
+            // 43 letters and digits, as WeChat makes them.
+            push_aes_key: random(32)?.replace(['-', '_'], "x"),
+        })
+    }
+
+    fn kept(folder: &Path) -> Result<Self, BadFlag> {
+        let file = folder.join("keys.json");
+        let bad = |error: &dyn std::fmt::Display| BadFlag(format!("--data: {}: {error}", file.display()));
+        match std::fs::read(&file) {
+            Ok(json) => serde_json::from_slice(&json).map_err(|error| bad(&error)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                let made_up = Self::new()?;
+                std::fs::create_dir_all(folder).map_err(|error| bad(&error))?;
+                write_private(&file, &serde_json::to_vec(&made_up).unwrap_or_default()).map_err(|error| bad(&error))?;
+                Ok(made_up)
+            }
+            Err(error) => Err(bad(&error)),
+        }
+    }
+}
+
+/// Writes a file that only this user can read, whole or not at all.
+fn write_private(file: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    use std::io::Write;
+    let folder = file.parent().unwrap_or(Path::new("."));
+    let mut whole = tempfile::NamedTempFile::new_in(folder)?;
+    whole.write_all(bytes)?;
+    whole.as_file().sync_all()?;
+    whole.persist(file)?;
+    Ok(())
+}
+
+impl Flags {
+    /// Whether a simulator stands in for WeChat.
+    pub fn simulates(&self) -> bool {
+        self.wechat_url.is_none() && self.app_secret.is_none()
+    }
+
+    /// The app of this run: as the flags have it, the rest made up where a simulator knows it too.
+    ///
+    /// # Errors
+    /// When a flag is missing or wrong.
+    pub fn app(&self) -> Result<LocalApp, BadFlag> {
+        let made_up = self.data.as_deref().map_or_else(MadeUp::new, MadeUp::kept)?;
+        let needed = |flag: &str, given: &Option<String>, made_up: String| match given {
+            Some(given) => Ok(given.clone()),
+            None if self.simulates() => Ok(made_up),
+            None => Err(BadFlag(format!("{flag} is needed when there is no simulator"))),
+        };
+        let app_id = needed("--app-id", &self.app_id, DEMO_APP.to_owned())?;
+        let app_secret = needed("--app-secret", &self.app_secret, made_up.app_secret)?;
+        // Without them texts work; pushes cannot, and the banner says so.
+        let push_token = self.push_token.clone().unwrap_or(made_up.push_token);
+        let push_aes_key = self.push_aes_key.clone().unwrap_or(made_up.push_aes_key);
+        let server_key = self.server_key.clone().unwrap_or(made_up.server_key);
+        let mut app = Map::from_iter([
+            ("platform".to_owned(), json!("wechat")),
+            ("app_secret".to_owned(), json!(app_secret)),
+            ("push_token".to_owned(), json!(push_token)),
+            ("push_aes_key".to_owned(), json!(push_aes_key)),
+            ("server_keys".to_owned(), json!([server_key])),
+        ]);
+        for (name, value) in
+            [("decision_url", &self.decision_url), ("decision_key", &self.decision_key), ("relay_url", &self.relay_url)]
+        {
+            if let Some(value) = value {
+                app.insert(name.to_owned(), json!(value));
+            }
+        }
+        let apps = Map::from_iter([(app_id.clone(), Value::Object(app))]);
+        let document = json!({"session_key": made_up.session_key, "apps": apps}).to_string();
+        Apps::parse(&document.as_str().into()).map_err(|error| {
+            // The document's field is the flag's name with other hyphens.
+            let text = error.to_string();
+            let field = ["app_secret", "push_token", "push_aes_key", "server_keys", "decision_url", "relay_url"]
+                .into_iter()
+                .find(|field| text.contains(field));
+            match field {
+                Some(field) => {
+                    let flag = field.trim_end_matches('s').replace('_', "-");
+                    let reason = text.rsplit_once("invalid: ").map_or("", |(_, reason)| reason);
+                    BadFlag(format!("--{flag} is invalid: {reason}"))
+                }
+                None => BadFlag(format!("--app-id is invalid: {text}")),
+            }
+        })?;
+        Ok(LocalApp { app_id, app_secret, push_token, push_aes_key, server_key, document })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn flags(arguments: &[&str]) -> Flags {
+        Flags::try_parse_from(["greenlight-local"].iter().chain(arguments)).unwrap()
+    }
+
+    #[test]
+    fn a_bad_key_is_one_line_that_names_the_flag() {
+        let error = flags(&["--push-aes-key", "hunter2"]).app().unwrap_err().to_string();
+        assert!(error.starts_with("--push-aes-key is invalid: ") && !error.contains("hunter2"), "{error}");
+        let error = flags(&["--server-key", "hunter2"]).app().unwrap_err().to_string();
+        assert!(error.starts_with("--server-key is invalid: ") && !error.contains("hunter2"), "{error}");
+        let error = flags(&["--app-id", "w x"]).app().unwrap_err().to_string();
+        assert!(error.starts_with("--app-id is invalid: "), "{error}");
+    }
+
+    #[test]
+    fn without_a_simulator_the_app_must_be_named() {
+        let error = flags(&["--wechat-url", "http://127.0.0.1:1"]).app().unwrap_err();
+        assert_eq!(error.to_string(), "--app-id is needed when there is no simulator");
+    }
+
+    #[test]
+    fn kept_keys_are_the_same_after_a_restart() {
+        let folder = tempfile::tempdir().unwrap();
+        let flags = Flags { data: Some(folder.path().join("data")), ..flags(&[]) };
+        assert_eq!(flags.app().unwrap().document, flags.app().unwrap().document);
+    }
+}

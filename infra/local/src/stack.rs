@@ -1,0 +1,165 @@
+//! What AWS is on this machine: the table, the bucket and the secret, in embedded engines.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use aws_sdk_dynamodb::error::ProvideErrorMetadata;
+use aws_sdk_dynamodb::types::{
+    AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection, ProjectionType,
+    ScalarAttributeType, StreamSpecification, StreamViewType, TimeToLiveSpecification,
+};
+use greenlight::aws::AwsSettings;
+use greenlight::outbound::{self, OutboundSettings};
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+
+use crate::engines::secrets_manager::SharedSecrets;
+use crate::engines::{Engine, EngineError, dynamodb, s3, secrets_manager};
+
+/// The table's name here.
+pub const TABLE: &str = "greenlight";
+/// The bucket's name here.
+pub const BUCKET: &str = "greenlight";
+/// The secret's name here.
+pub const SECRET: &str = "greenlight";
+const ACCESS_KEY: &str = "local-access-key";
+const SECRET_KEY: &str = "local-secret-key";
+const REGION: &str = "us-east-1";
+
+/// Why there is no stack.
+#[derive(Debug, thiserror::Error)]
+pub enum StackError {
+    /// An engine did not start.
+    #[error("{0}")]
+    Engine(#[from] EngineError),
+    /// A folder or a port could not be had.
+    #[error("{what}: {error}")]
+    Io {
+        /// What for.
+        what: String,
+        /// Why not.
+        error: std::io::Error,
+    },
+    /// The table could not be made.
+    #[error("the table could not be made: {0}")]
+    Table(String),
+}
+
+/// The engines, each on a port of its own on the loopback address.
+#[derive(Debug)]
+pub struct Stack {
+    /// DynamoDB.
+    pub dynamodb: Engine,
+    /// S3.
+    pub s3: Engine,
+    /// Secrets Manager.
+    pub secrets_manager: Engine,
+    /// What Secrets Manager holds.
+    pub secrets: SharedSecrets,
+    /// The folder that S3 keeps its objects in.
+    pub objects: PathBuf,
+    _temporary: Option<TempDir>,
+}
+
+async fn any_port() -> Result<TcpListener, StackError> {
+    let listener = TcpListener::bind("127.0.0.1:0").await;
+    listener.map_err(|error| StackError::Io { what: "no port on the loopback address".to_owned(), error })
+}
+
+impl Stack {
+    /// Starts the engines and makes table and bucket. With a folder everything stays in it; without, nothing stays.
+    ///
+    /// # Errors
+    /// When an engine does not start, or the table cannot be made.
+    pub async fn start(data: Option<&Path>) -> Result<Self, StackError> {
+        let io = |what: String| move |error| StackError::Io { what, error };
+        if let Some(folder) = data {
+            std::fs::create_dir_all(folder).map_err(io(format!("the folder {}", folder.display())))?;
+        }
+        let temporary = match data {
+            None => Some(TempDir::new().map_err(io("no temporary folder".to_owned()))?),
+            Some(_) => None,
+        };
+        let objects = match (data, &temporary) {
+            (Some(folder), _) => folder.join("objects"),
+            (None, Some(temporary)) => temporary.path().join("objects"),
+            (None, None) => PathBuf::from("objects"),
+        };
+        std::fs::create_dir_all(&objects).map_err(io(format!("the folder {}", objects.display())))?;
+        let secrets = SharedSecrets::default();
+        let stack = Self {
+            dynamodb: dynamodb::start(any_port().await?, data).await?,
+            s3: s3::start(any_port().await?, &objects, ACCESS_KEY, SECRET_KEY, &[BUCKET]).await?,
+            secrets_manager: secrets_manager::start(any_port().await?, secrets.clone()).await?,
+            secrets,
+            objects,
+            _temporary: temporary,
+        };
+        stack.make_table().await?;
+        Ok(stack)
+    }
+
+    /// The settings by which functions reach these engines; the others are the caller's.
+    pub fn settings(&self) -> HashMap<&'static str, String> {
+        HashMap::from([
+            ("AWS_REGION", REGION.to_owned()),
+            ("AWS_ACCESS_KEY_ID", ACCESS_KEY.to_owned()),
+            ("AWS_SECRET_ACCESS_KEY", SECRET_KEY.to_owned()),
+            ("AWS_ENDPOINT_URL_DYNAMODB", self.dynamodb.url.clone()),
+            ("AWS_ENDPOINT_URL_S3", self.s3.url.clone()),
+            ("AWS_ENDPOINT_URL_SECRETS_MANAGER", self.secrets_manager.url.clone()),
+            ("GREENLIGHT_TABLE", TABLE.to_owned()),
+            ("GREENLIGHT_BUCKET", BUCKET.to_owned()),
+            ("GREENLIGHT_SECRET", SECRET.to_owned()),
+            ("GREENLIGHT_DOOR", "stream".to_owned()),
+        ])
+    }
+
+    async fn make_table(&self) -> Result<(), StackError> {
+        let failed = |error: &dyn std::fmt::Display| StackError::Table(error.to_string());
+        let settings = self.settings();
+        let lookup = |name: &str| settings.get(name).cloned();
+        let http = outbound::client(&OutboundSettings::default()).map_err(|error| failed(&error))?;
+        let client = AwsSettings::from_lookup(&lookup).map_err(|error| failed(&error))?.dynamodb(&http);
+        let key = |name: &str, kind| KeySchemaElement::builder().attribute_name(name).key_type(kind).build();
+        let text = |name: &str| {
+            AttributeDefinition::builder().attribute_name(name).attribute_type(ScalarAttributeType::S).build()
+        };
+        let index = |name: &str, partition: &str, sort: &str| {
+            let projection = Projection::builder().projection_type(ProjectionType::KeysOnly).build();
+            GlobalSecondaryIndex::builder()
+                .index_name(name)
+                .key_schema(key(partition, KeyType::Hash)?)
+                .key_schema(key(sort, KeyType::Range)?)
+                .projection(projection)
+                .build()
+        };
+        let build = || -> Result<_, aws_sdk_dynamodb::error::BuildError> {
+            let stream = StreamSpecification::builder()
+                .stream_enabled(true)
+                .stream_view_type(StreamViewType::NewAndOldImages)
+                .build()?;
+            let mut call = client
+                .create_table()
+                .table_name(TABLE)
+                .billing_mode(BillingMode::PayPerRequest)
+                .key_schema(key("pk", KeyType::Hash)?)
+                .key_schema(key("sk", KeyType::Range)?)
+                .global_secondary_indexes(index("queue", "queue_pk", "queue_sk")?)
+                .global_secondary_indexes(index("by_author", "author_pk", "created_at")?)
+                .stream_specification(stream);
+            for name in ["pk", "sk", "queue_pk", "queue_sk", "author_pk", "created_at"] {
+                call = call.attribute_definitions(text(name)?);
+            }
+            let expiry = TimeToLiveSpecification::builder().enabled(true).attribute_name("expires_at").build()?;
+            Ok((call, client.update_time_to_live().table_name(TABLE).time_to_live_specification(expiry)))
+        };
+        let (create, expire) = build().map_err(|error| failed(&error))?;
+        match create.send().await {
+            Ok(_) => expire.send().await.map(drop).map_err(|error| failed(&error.into_service_error())),
+            // It is there from an earlier run.
+            Err(error) if error.code() == Some("ResourceInUseException") => Ok(()),
+            Err(error) => Err(failed(&error.into_service_error())),
+        }
+    }
+}
