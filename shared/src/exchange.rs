@@ -34,9 +34,9 @@ where
     }
 }
 
-/// An answer in JSON that nobody keeps.
+/// An answer in JSON that nobody keeps. It ends its line, for who reads it in a shell.
 pub fn json(status: StatusCode, body: &impl Serialize) -> Response<String> {
-    let mut response = Response::new(serde_json::to_string(body).unwrap_or_default());
+    let mut response = Response::new(serde_json::to_string(body).unwrap_or_default() + "\n");
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));

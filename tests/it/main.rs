@@ -1,0 +1,11 @@
+//! Everything that spans functions.
+
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "tests: a panic is the report of a failure"
+)]
+
+mod the_loop;

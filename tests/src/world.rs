@@ -1,0 +1,336 @@
+//! A whole world in one process: engines, a table proxy, a simulated WeChat, and all functions behind one address.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use bytes::Bytes;
+use greenlight::apps::{App, Apps};
+use greenlight::clock::{Clock, Timestamp};
+use greenlight::ids::{AppId, SubmissionId};
+use greenlight::outbound::{self, OutboundSettings};
+use greenlight::submission::Submission;
+use greenlight::table::Consistency;
+use greenlight_local::functions::Functions;
+use greenlight_local::simulator::{SimulatedApp, Simulator};
+use greenlight_local::stack::{SECRET, Stack};
+use http::StatusCode;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+use crate::table_proxy::TableProxy;
+
+/// What [`World::start_with`] makes.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// How many apps there are: `wx0`, `wx1`, …
+    pub apps: usize,
+    /// How long an author waits for WeChat. Short, so that a WeChat that hangs costs a test little.
+    pub author_waits: Duration,
+    /// Pushes in plaintext mode are taken.
+    pub allow_plaintext_push: bool,
+    /// The only channels, if there is a list.
+    pub channels: Option<Vec<&'static str>>,
+}
+
+impl Default for Plan {
+    fn default() -> Self {
+        Self { apps: 1, author_waits: Duration::from_secs(3), allow_plaintext_push: false, channels: None }
+    }
+}
+
+/// The world.
+pub struct World {
+    /// The time, moved by hand. It begins with the machine's, for the bucket's engine checks forms by that.
+    pub clock: Clock,
+    /// The engines.
+    pub stack: Stack,
+    /// What stands before the table.
+    pub proxy: TableProxy,
+    /// WeChat.
+    pub simulator: Simulator,
+    /// The functions.
+    pub functions: Functions,
+    /// Where all of it is reached.
+    pub url: String,
+    /// What the tests call with.
+    pub http: reqwest::Client,
+    /// The secret document.
+    pub document: Value,
+    server: JoinHandle<()>,
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        self.server.abort();
+        self.simulator.stop();
+    }
+}
+
+/// An answer to a call.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// The status.
+    pub status: StatusCode,
+    /// The headers.
+    pub headers: http::HeaderMap,
+    /// The body's bytes.
+    pub bytes: Bytes,
+}
+
+impl Answer {
+    /// The body as JSON; null where it is none.
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.bytes).unwrap_or(Value::Null)
+    }
+
+    /// A text field of the body.
+    pub fn text(&self, field: &str) -> String {
+        self.json()[field].as_str().unwrap_or_else(|| panic!("no text `{field}` in {self}")).to_owned()
+    }
+
+    /// The same answer, if it has this status.
+    pub fn expect(self, status: u16) -> Self {
+        assert_eq!(self.status.as_u16(), status, "{self}");
+        self
+    }
+
+    /// The fields that a problem names as faulty.
+    pub fn faults(&self) -> Vec<String> {
+        let faults = self.json()["faults"].as_array().cloned().unwrap_or_default();
+        faults.iter().map(|fault| fault["field"].as_str().unwrap_or_default().to_owned()).collect()
+    }
+}
+
+impl std::fmt::Display for Answer {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{} {}", self.status, String::from_utf8_lossy(&self.bytes))
+    }
+}
+
+/// The app of that number.
+pub fn app_id(number: usize) -> AppId {
+    AppId::parse(&format!("wx{number}")).expect("an app id")
+}
+
+/// The owner's key of the app of that number.
+pub fn server_key(number: usize) -> String {
+    format!("sk-0123456789abcdef-{number}")
+}
+
+/// The push token of the app of that number.
+pub fn push_token(number: usize) -> String {
+    format!("push-token-{number}")
+}
+
+/// The EncodingAESKey of the app of that number: its last character carries bits that strict decoders refuse.
+pub fn push_aes_key(number: usize) -> String {
+    format!("{number}bcdefghijklmnopqrstuvwxyz0123456789ABCDEFG")
+}
+
+impl World {
+    /// One app, and everything as it is by default.
+    pub async fn start() -> Self {
+        Self::start_with(Plan::default()).await
+    }
+
+    /// A world to plan.
+    pub async fn start_with(plan: Plan) -> Self {
+        let clock = Clock::by_hand(Clock::system().now());
+        let stack = Stack::start(None).await.expect("the engines");
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let url = format!("http://{}", listener.local_addr().expect("an address"));
+        let http = outbound::client(&OutboundSettings::default()).expect("a client");
+        let proxy = TableProxy::start(stack.dynamodb.url.clone(), http.clone()).await;
+        let mut apps = serde_json::Map::new();
+        let mut simulated = Vec::new();
+        for number in 0..plan.apps {
+            let mut app = json!({
+                "platform": "wechat",
+                "app_secret": format!("app-secret-{number}"),
+                "push_token": push_token(number),
+                "push_aes_key": push_aes_key(number),
+                "server_keys": [server_key(number)],
+                "allow_plaintext_push": plan.allow_plaintext_push,
+            });
+            if let Some(channels) = &plan.channels {
+                app["channels"] = json!(channels);
+            }
+            apps.insert(app_id(number).to_string(), app);
+            simulated.push(SimulatedApp {
+                app_id: app_id(number),
+                app_secret: format!("app-secret-{number}"),
+                push_token: push_token(number),
+                push_aes_key: push_aes_key(number),
+                push_url: format!("{url}/push/{}", app_id(number)),
+            });
+        }
+        let document = json!({"session_key": "session-key-0123456789abcdef", "apps": apps});
+        stack.secrets.set(SECRET, &document.to_string());
+        let wechat = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let simulator = Simulator::start(wechat, simulated, http.clone(), clock.clone()).await.expect("the simulator");
+        let mut functions = Self::functions(&stack, &proxy, &simulator.url(), &url, &clock).await;
+        functions.submit_content.author_waits = plan.author_waits;
+        let router = functions.router();
+        let server = tokio::spawn(async move { axum::serve(listener, router).await.expect("it serves") });
+        Self { clock, stack, proxy, simulator, functions, url, http, document, server }
+    }
+
+    async fn functions(stack: &Stack, proxy: &TableProxy, wechat: &str, url: &str, clock: &Clock) -> Functions {
+        let mut settings: HashMap<&str, String> = stack.settings();
+        settings.insert("GREENLIGHT_WECHAT_URL", wechat.to_owned());
+        settings.insert("GREENLIGHT_PUBLIC_URL", url.to_owned());
+        let setting = |function: &'static str, name: &str| match name {
+            "AWS_ENDPOINT_URL_DYNAMODB" => Some(proxy.url_for(function)),
+            name => settings.get(name).cloned(),
+        };
+        Functions::start(&setting, clock).await.expect("the functions start")
+    }
+
+    /// All functions once more, as new processes: nothing of what the others hold in memory.
+    pub async fn restarted(&self) -> Functions {
+        Self::functions(&self.stack, &self.proxy, &self.simulator.url(), &self.url, &self.clock).await
+    }
+
+    /// The app as the functions know it.
+    pub fn app(&self, number: usize) -> App {
+        let apps = Apps::parse(&self.document.to_string().as_str().into()).expect("the secret");
+        apps.get(&app_id(number)).expect("the app").clone()
+    }
+
+    /// Replaces the secret, as an operator would.
+    pub fn set_secret(&mut self, document: Value) {
+        self.stack.secrets.set(SECRET, &document.to_string());
+        self.document = document;
+    }
+
+    /// Now.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Lets time pass.
+    pub fn pass(&self, seconds: u64) {
+        self.clock.advance(Duration::from_secs(seconds));
+    }
+
+    /// Sends a request.
+    pub async fn send(&self, request: reqwest::RequestBuilder) -> Answer {
+        let response = request.send().await.expect("an answer");
+        let (status, headers) = (response.status(), response.headers().clone());
+        Answer { status, headers, bytes: response.bytes().await.expect("a body") }
+    }
+
+    /// A request to a path, with a session token or a server key.
+    pub fn request(&self, method: http::Method, path: &str, key: &str) -> reqwest::RequestBuilder {
+        let request = self.http.request(method, format!("{}{path}", self.url)).header("accept-language", "en");
+        if key.is_empty() { request } else { request.bearer_auth(key) }
+    }
+
+    /// Posts JSON.
+    pub async fn post(&self, path: &str, key: &str, body: &Value) -> Answer {
+        let request = self.request(http::Method::POST, path, key);
+        self.send(request.header("content-type", "application/json").body(body.to_string())).await
+    }
+
+    /// Gets; a whole URL or a path.
+    pub async fn get(&self, path: &str, key: &str) -> Answer {
+        let path = path.strip_prefix(self.url.as_str()).unwrap_or(path);
+        self.send(self.request(http::Method::GET, path, key)).await
+    }
+
+    /// Deletes.
+    pub async fn delete(&self, path: &str, key: &str) -> Answer {
+        self.send(self.request(http::Method::DELETE, path, key)).await
+    }
+
+    /// Logs a user of the app of that number in; the name must have no `-`. Returns the session token.
+    pub async fn log_in_to(&self, app: usize, name: &str) -> String {
+        // A code is good once, so each login has its own.
+        let code = format!("{name}-{}", SubmissionId::random());
+        let answer = self.post("/v1/sessions", "", &json!({"code": code, "app_id": app_id(app)})).await;
+        answer.expect(201).text("token")
+    }
+
+    /// Logs a user of the first app in.
+    pub async fn log_in(&self, name: &str) -> String {
+        self.log_in_to(0, name).await
+    }
+
+    /// The openid of a user of the app of that number.
+    pub fn openid(app: usize, name: &str) -> String {
+        Simulator::openid(&app_id(app), name)
+    }
+
+    /// Uploads a file in one request.
+    pub async fn upload(&self, key: &str, file: &[u8]) -> Answer {
+        self.upload_fields(key, &[("file", Some("light.png"), file)]).await
+    }
+
+    /// Uploads a form of these fields: name, file name, value.
+    pub async fn upload_fields(&self, key: &str, fields: &[(&str, Option<&str>, &[u8])]) -> Answer {
+        let (content_type, body) = form(fields);
+        let request = self.request(http::Method::POST, "/v1/uploads", key);
+        self.send(request.header("content-type", content_type).body(body)).await
+    }
+
+    /// Uploads a file and returns its `upload_id`.
+    pub async fn uploaded(&self, key: &str, file: &[u8]) -> String {
+        self.upload(key, file).await.expect(201).text("upload_id")
+    }
+
+    /// Submits.
+    pub async fn submit(&self, key: &str, body: &Value) -> Answer {
+        self.post("/v1/submissions", key, body).await
+    }
+
+    /// Submits a text as a comment.
+    pub async fn submit_text(&self, key: &str, text: &str) -> Answer {
+        self.submit(key, &json!({"scene": "comment", "text": text})).await
+    }
+
+    /// Uploads files and submits them in the channel `square`; returns the submission's id.
+    pub async fn submit_media(&self, key: &str, files: &[Vec<u8>]) -> String {
+        let mut media = Vec::new();
+        for file in files {
+            media.push(json!({"upload_id": self.uploaded(key, file).await}));
+        }
+        let body = json!({"scene": "forum", "channel": "square", "media": media});
+        self.submit(key, &body).await.expect(201).text("id")
+    }
+
+    /// A submission as it stands in the table, read past the proxy's tricks.
+    pub async fn stored(&self, id: &str) -> Submission {
+        let id = SubmissionId::parse(id).expect("an id");
+        let table = &self.functions.submit_content.checks.table;
+        table.submission(&id, Consistency::Strong).await.expect("the table").expect("the submission")
+    }
+
+    /// A submission's state.
+    pub async fn state(&self, id: &str) -> &'static str {
+        self.stored(id).await.state.as_str()
+    }
+
+    /// One run of the sweep, and then of all that WeChat does because of it.
+    pub async fn sweep(&self) -> sweep_overdue::Sweep {
+        let sweep = self.functions.sweep_overdue.run().await.expect("the due queue");
+        self.simulator.idle().await;
+        sweep
+    }
+}
+
+/// A multipart body of these fields: name, file name, value; and its content type.
+pub fn form(fields: &[(&str, Option<&str>, &[u8])]) -> (String, Vec<u8>) {
+    const BOUNDARY: &str = "----greenlight-tests";
+    let mut body = Vec::new();
+    for (name, file_name, value) in fields {
+        let file_name = file_name.map(|name| format!("; filename=\"{name}\"")).unwrap_or_default();
+        body.extend_from_slice(
+            format!("--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"{name}\"{file_name}\r\n\r\n").as_bytes(),
+        );
+        body.extend_from_slice(value);
+        body.extend_from_slice(b"\r\n");
+    }
+    body.extend_from_slice(format!("--{BOUNDARY}--\r\n").as_bytes());
+    (format!("multipart/form-data; boundary={BOUNDARY}"), body)
+}
