@@ -131,14 +131,14 @@ impl Fields {
         }
     }
 
-    /// Ends the reading.
+    /// Ends the reading with what was read.
     ///
     /// # Errors
-    /// 400 with `code` and every fault, if there is one; each field that was not taken is one.
-    pub fn finish(mut self, code: &'static str) -> Result<(), Problem> {
+    /// 400 with `code` and every fault, if there is one (each field that was not taken is one) or nothing was read.
+    pub fn finish<T>(mut self, code: &'static str, read: Option<T>) -> Result<T, Problem> {
         self.name_unknown();
-        if self.faults.is_empty() {
-            return Ok(());
+        if let Some(read) = read.filter(|_| self.faults.is_empty()) {
+            return Ok(read);
         }
         let (zh, en) = ("请求里有错误，见 faults。", "The request has faults; see `faults`.");
         Err(Problem::new(StatusCode::BAD_REQUEST, code, zh, en).with_faults(self.faults))
@@ -158,7 +158,7 @@ mod tests {
             assert_eq!(inner.text("x").as_deref(), Some("1"));
             fields.absorb(inner);
         }
-        let problem = fields.finish("invalid_request").unwrap_err();
+        let problem = fields.finish("invalid_request", Some(())).unwrap_err();
         let named: Vec<&str> = problem.faults.iter().map(|fault| fault.field.as_str()).collect();
         assert_eq!(named, ["a", "b", "list[1]", "list[0].y", "colour"]);
     }

@@ -13,6 +13,8 @@ pub use life::{
 };
 pub use part::{Attempt, GivenUp, Part, PartName, PartState};
 
+use part::is_false;
+
 use crate::clock::Timestamp;
 use crate::ids::{AppId, AuthorId, Channel, OpenId, RandomWord, SubmissionId};
 use crate::media::MediaType;
@@ -143,11 +145,14 @@ pub struct Medium {
 /// What an author submitted at once, and what became of it. Immutable but for its judging.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Submission {
-    /// Its id.
+    /// Its id. Like `app` and `author` it stands in the item's keys, so it is not written into the document again.
+    #[serde(skip_serializing)]
     pub id: SubmissionId,
     /// The app it belongs to.
+    #[serde(skip_serializing)]
     pub app: AppId,
     /// Its author.
+    #[serde(skip_serializing)]
     pub author: AuthorId,
     /// The author's openid, which WeChat wants with each check; gone once withdrawn.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -202,11 +207,6 @@ pub struct Submission {
     /// How often it was written; the table refuses a write that does not build on the newest.
     #[serde(skip)]
     pub version: u64,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
-fn is_false(value: &bool) -> bool {
-    !*value
 }
 
 /// Who may see a submission.

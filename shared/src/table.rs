@@ -12,7 +12,7 @@ use std::time::Duration;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 
-pub use document::{Consistency, Document, Saved};
+pub use document::{Consistency, Document, Item, Saved};
 pub use queues::{DueEntry, Listed, Page};
 pub use trace::{Outcome, TraceLink};
 

@@ -8,4 +8,5 @@
     reason = "tests: a panic is the report of a failure"
 )]
 
+mod budget;
 mod the_loop;

@@ -92,7 +92,7 @@ pub(crate) async fn complete(
         // There is nothing to say but, with a server key, on whose behalf.
         let mut fields = Fields::parse(if body.is_empty() { b"{}" } else { &body })?;
         let named = fields.text("openid");
-        fields.finish("invalid_upload")?;
+        fields.finish("invalid_upload", Some(()))?;
         function.complete(&caller, named.as_deref(), &upload_id).await
     };
     let reply: Reply = reply.await;
@@ -162,8 +162,7 @@ impl AcceptUpload {
             }
         };
         let named = fields.text("openid");
-        fields.finish("invalid_upload")?;
-        let Some(kind) = kind else { return Err(Problem::not_found()) };
+        let kind = fields.finish("invalid_upload", kind)?;
         let (_, author) = self.admit(caller, named.as_deref()).await?;
         let (key, now) = (incoming_key(), self.clock.now());
         let form = self.bucket.form(&key, self.largest, now, FORM).map_err(|error| {

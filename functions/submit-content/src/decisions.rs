@@ -86,8 +86,7 @@ pub(crate) async fn decide(
         let body = read_body(&head.headers, body, BODY_LIMIT).await?;
         let mut fields = Fields::parse(&body)?;
         let word = take_word(&mut fields);
-        fields.finish("invalid_decision")?;
-        let Some(word) = word else { return Err(Problem::not_found()) };
+        let word = fields.finish("invalid_decision", word)?;
         let mut submission = function.find(&id).await?;
         if submission.app != caller.app.id {
             return Err(Problem::not_found());
@@ -143,10 +142,8 @@ pub(crate) async fn ban(State(function): State<Arc<SubmitContent>>, request: Req
         let until = take_until(&mut fields);
         let reason = fields.short_text("reason", REASON_CHARS);
         let moderator = fields.short_text("moderator", MODERATOR_CHARS);
-        fields.finish("invalid_ban")?;
-        let (Some(openid), Some(reason), Some(moderator)) = (openid, reason, moderator) else {
-            return Err(Problem::not_found());
-        };
+        let read = openid.zip(reason).zip(moderator);
+        let ((openid, reason), moderator) = fields.finish("invalid_ban", read)?;
         let (app, table, now) = (&caller.app.id, &function.checks.table, function.clock.now());
         let id = AuthorId::of(app, &openid);
         let author = table.author(app, &id, Consistency::Strong).await?;

@@ -44,8 +44,7 @@ pub(crate) async fn open(State(function): State<Arc<SubmitContent>>, request: Re
                 if openid.is_some() && parsed.is_none() {
                     fields.fault("openid", "openid 格式不对。", "It is not an openid.");
                 }
-                fields.finish("invalid_session")?;
-                let Some(openid) = parsed else { return Err(Problem::not_found()) };
+                let openid = fields.finish("invalid_session", parsed)?;
                 function.open_session(&apps, &app, openid).await
             }
             _ => {
@@ -53,8 +52,7 @@ pub(crate) async fn open(State(function): State<Arc<SubmitContent>>, request: Re
                 let named = fields.text("app_id");
                 let apps = function.secrets.apps().await;
                 let app = choose_app(&apps, named.as_deref(), &mut fields);
-                fields.finish("invalid_session")?;
-                let (Some(code), Some(app)) = (code, app) else { return Err(Problem::not_found()) };
+                let (code, app) = fields.finish("invalid_session", code.zip(app))?;
                 let openid = function.log_in(&app, &code).await?;
                 function.open_session(&apps, &app, openid).await
             }

@@ -115,7 +115,7 @@ impl Wanted {
                 "There must be at least one of title, text, nickname, signature and media.",
             );
         }
-        fields.finish("invalid_submission")?;
+        let scene = fields.finish("invalid_submission", scene)?;
         check_length(&content)?;
         if metadata.as_ref().is_some_and(|metadata| metadata.to_string().len() > METADATA_BYTES) {
             return Err(Problem::new(
@@ -125,8 +125,6 @@ impl Wanted {
                 "The metadata is too large: at most 2 KB.",
             ));
         }
-        // A missing scene was a fault, so there is one here.
-        let scene = scene.ok_or_else(Problem::not_found)?;
         Ok(Self { idempotency_key, openid, author, scene, content, media, channel, metadata, external_id })
     }
 

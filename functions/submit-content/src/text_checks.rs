@@ -45,9 +45,8 @@ pub(crate) async fn check(State(function): State<Arc<SubmitContent>>, request: R
             signature: fields.text("signature"),
         };
         let named = fields.text("openid");
-        fields.finish("invalid_check")?;
+        let scene = fields.finish("invalid_check", scene)?;
         check_length(&content)?;
-        let scene = scene.unwrap_or(Scene::Comment);
         function.check_text(&caller, named.as_deref(), scene, &content, language).await
     };
     let reply: Reply = reply.await;

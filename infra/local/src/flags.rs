@@ -21,7 +21,7 @@ pub struct Flags {
     /// Keep everything in this folder; without it nothing is kept.
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
-    /// The WeChat to call, instead of a simulator; with --app-secret alone it is https://api.weixin.qq.com.
+    /// The WeChat to call, instead of a simulator; with --app-secret alone it is <https://api.weixin.qq.com>.
     #[arg(long, value_name = "URL")]
     pub wechat_url: Option<String>,
     /// The mini program's app id.

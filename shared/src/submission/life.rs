@@ -186,9 +186,13 @@ impl Part {
     /// What a failed check leads to; `false` if it means nothing any more.
     fn fail(&mut self, attempt: usize, failure: Failure, now: Timestamp) -> bool {
         let waits = matches!(self.state, PartState::Queued { .. } | PartState::Checking { .. });
-        if !waits || attempt + 1 != self.attempts.len() {
+        let attempts = self.attempts.len();
+        let latest = self.attempts.last_mut().filter(|latest| !latest.failed);
+        let Some(latest) = latest.filter(|_| waits) else { return false };
+        if attempt + 1 != attempts {
             return false;
         }
+        latest.failed = true;
         match failure {
             Failure::NoVerdict => {
                 self.state = if self.attempts.len() >= MAX_ATTEMPTS {
@@ -386,7 +390,7 @@ impl Submission {
             } else if allowed(part.name) {
                 let word = matches!(part.name, PartName::Medium(_)).then(RandomWord::random);
                 checks.push(Check { part: part.name, attempt: part.attempts.len(), word: word.clone() });
-                part.attempts.push(Attempt { word, asked_at: now, trace_id: None });
+                part.attempts.push(Attempt { word, asked_at: now, ..Attempt::default() });
                 part.state = PartState::Queued { due: now.plus(CLAIM) };
             }
         }
@@ -399,13 +403,11 @@ impl Submission {
         checks
     }
 
-    /// The checks whose verdicts may have come without anybody noticing: taken, and not settled.
+    /// The checks whose pushes may have come without anybody noticing: taken, and of a part that is not settled.
     pub fn open_traces(&self) -> impl Iterator<Item = (PartName, usize, &TraceId)> {
         self.parts.iter().filter(|part| !matches!(part.state, PartState::Settled { .. })).flat_map(|part| {
-            part.attempts
-                .iter()
-                .enumerate()
-                .filter_map(|(index, attempt)| attempt.trace_id.as_ref().map(|trace_id| (part.name, index, trace_id)))
+            let traces = part.attempts.iter().enumerate().filter(|(_, attempt)| !attempt.failed);
+            traces.filter_map(|(index, attempt)| Some((part.name, index, attempt.trace_id.as_ref()?)))
         })
     }
 

@@ -57,6 +57,14 @@ pub struct Attempt {
     /// WeChat's name for the check, once it was taken.
     #[serde(rename = "i", default, skip_serializing_if = "Option::is_none")]
     pub trace_id: Option<TraceId>,
+    /// It came to nothing, and that was acted upon; being told so again changes nothing.
+    #[serde(rename = "f", default, skip_serializing_if = "is_false")]
+    pub failed: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+pub(super) fn is_false(value: &bool) -> bool {
+    !*value
 }
 
 /// Why WeChat is not asked about a part any more.

@@ -15,7 +15,8 @@ use crate::author::Author;
 use crate::ids::{AppId, AuthorId, SubmissionId};
 use crate::submission::{Decision, Queue, Submission};
 
-pub(super) type Item = HashMap<String, AttributeValue>;
+/// An item as DynamoDB has it.
+pub type Item = HashMap<String, AttributeValue>;
 
 /// Which of DynamoDB's reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +44,8 @@ pub trait Document: Serialize + DeserializeOwned + Clone + Send + Sync {
     fn version(&self) -> u64;
     /// Sets the version that was read or written.
     fn set_version(&mut self, version: u64);
+    /// Puts into a document that was read what stands in the item's keys and not in it.
+    fn complete(_document: &mut serde_json::Map<String, serde_json::Value>, _item: &Item) {}
     /// The attributes that the sparse indexes are made of.
     fn index_keys(&self) -> Vec<(&'static str, String)> {
         Vec::new()
@@ -85,6 +88,17 @@ impl Document for Submission {
 
     fn set_version(&mut self, version: u64) {
         self.version = version;
+    }
+
+    fn complete(document: &mut serde_json::Map<String, serde_json::Value>, item: &Item) {
+        let id = text_of(item, "pk").and_then(|key| key.strip_prefix("S#").map(str::to_owned));
+        let author = text_of(item, "author_pk").unwrap_or_default();
+        let mut author = author.splitn(3, '#').skip(1).map(str::to_owned);
+        for (name, value) in [("id", id), ("app", author.next()), ("author", author.next())] {
+            if let Some(value) = value {
+                document.insert(name.to_owned(), value.into());
+            }
+        }
     }
 
     fn index_keys(&self) -> Vec<(&'static str, String)> {
@@ -184,8 +198,11 @@ pub(super) fn from_item<D: Document>(item: &Item) -> Result<D, TableError> {
     let json = text_of(item, "doc").ok_or_else(|| corrupt("no `doc`"))?;
     let version = item.get("version").and_then(|value| value.as_n().ok()).and_then(|number| number.parse().ok());
     // serde_json's message may quote a value of the document, so only the place is told.
-    let mut document: D = serde_json::from_str(&json)
+    let mut document = serde_json::from_str(&json)
         .map_err(|error| corrupt(&format!("`doc` is unreadable at column {}", error.column())))?;
+    D::complete(&mut document, item);
+    let mut document: D =
+        serde_json::from_value(document.into()).map_err(|_| corrupt("`doc` is not what it should be"))?;
     document.set_version(version.ok_or_else(|| corrupt("no `version`"))?);
     Ok(document)
 }
@@ -244,7 +261,14 @@ impl Table {
                 .iter()
                 .map(|id| Item::from([("pk".to_owned(), text(submission_key(id))), ("sk".to_owned(), text("S"))]))
                 .collect();
+            // DynamoDB may leave keys for the next call when it is busy; always the same ones means too busy.
+            let mut calls = 0;
             while !keys.is_empty() {
+                calls += 1;
+                if calls > 10 {
+                    let reason = "keys were left unprocessed each time".to_owned();
+                    return Err(TableError::Unavailable { operation: "BatchGetItem", reason });
+                }
                 let wanted = KeysAndAttributes::builder()
                     .set_keys(Some(std::mem::take(&mut keys)))
                     .consistent_read(true)
