@@ -33,6 +33,23 @@ pub enum StartError {
     Table(#[from] TableError),
 }
 
+/// The end of a program that cannot go on: what a `main` returns, so that its one line reads as it should.
+pub struct Fatal(String);
+
+impl Fatal {
+    /// Ends with what this error says.
+    pub fn new(error: impl fmt::Display) -> Self {
+        Self(error.to_string())
+    }
+}
+
+impl fmt::Debug for Fatal {
+    /// Rust prints the debug form of what a `main` returns.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
 /// Builds what functions need. Each reads only the settings of what it asks for.
 pub struct Start<'a> {
     lookup: &'a Lookup<'a>,

@@ -9,4 +9,5 @@
 )]
 
 mod budget;
+mod settings;
 mod the_loop;

@@ -3,12 +3,13 @@
 use accept_upload::AcceptUpload;
 use greenlight::clock::Clock;
 use greenlight::settings::log_level;
+use greenlight::start::Fatal;
 
 #[tokio::main(flavor = "current_thread")]
 #[expect(clippy::disallowed_methods, reason = "main is where the environment is read")]
-async fn main() -> Result<(), lambda_http::Error> {
+async fn main() -> Result<(), Fatal> {
     let lookup = |name: &str| std::env::var(name).ok();
-    greenlight::log::start(log_level(&lookup)?);
-    let function = AcceptUpload::start(&lookup, Clock::system()).await?;
-    lambda_http::run(function.router()).await
+    greenlight::log::start(log_level(&lookup).map_err(Fatal::new)?);
+    let function = AcceptUpload::start(&lookup, Clock::system()).await.map_err(Fatal::new)?;
+    lambda_http::run(function.router()).await.map_err(Fatal::new)
 }

@@ -2,15 +2,16 @@
 
 use greenlight::clock::Clock;
 use greenlight::settings::log_level;
+use greenlight::start::Fatal;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use refresh_token::RefreshToken;
 
 #[tokio::main(flavor = "current_thread")]
 #[expect(clippy::disallowed_methods, reason = "main is where the environment is read")]
-async fn main() -> Result<(), Error> {
+async fn main() -> Result<(), Fatal> {
     let lookup = |name: &str| std::env::var(name).ok();
-    greenlight::log::start(log_level(&lookup)?);
-    let function = &RefreshToken::start(&lookup, Clock::system()).await?;
+    greenlight::log::start(log_level(&lookup).map_err(Fatal::new)?);
+    let function = &RefreshToken::start(&lookup, Clock::system()).await.map_err(Fatal::new)?;
     lambda_runtime::run(service_fn(move |_: LambdaEvent<serde_json::Value>| async move {
         let refresh = function.run().await;
         // A failed invocation is what the operator's alarm sees; the next turn is the retry.
@@ -20,4 +21,5 @@ async fn main() -> Result<(), Error> {
         }
     }))
     .await
+    .map_err(Fatal::new)
 }

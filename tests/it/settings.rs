@@ -1,0 +1,93 @@
+//! Settings: what a function needs it asks for by name, and it asks for nothing else.
+
+use std::collections::BTreeMap;
+
+use accept_upload::AcceptUpload;
+use greenlight::clock::Clock;
+use greenlight::start::{Fatal, StartError};
+use greenlight_local::stack::Stack;
+use greenlight_tests::world::World;
+use receive_push::ReceivePush;
+use refresh_token::RefreshToken;
+use serve_media::ServeMedia;
+use submit_content::SubmitContent;
+use sweep_overdue::SweepOverdue;
+
+const AWS: [&str; 3] = ["AWS_ACCESS_KEY_ID", "AWS_REGION", "AWS_SECRET_ACCESS_KEY"];
+
+async fn start(function: &str, settings: &BTreeMap<&str, String>) -> Result<(), StartError> {
+    let lookup = |name: &str| settings.get(name).cloned();
+    let clock = Clock::system();
+    match function {
+        "submit-content" => SubmitContent::start(&lookup, clock).await.map(drop),
+        "accept-upload" => AcceptUpload::start(&lookup, clock).await.map(drop),
+        "receive-push" => ReceivePush::start(&lookup, clock).await.map(drop),
+        "refresh-token" => RefreshToken::start(&lookup, clock).await.map(drop),
+        "sweep-overdue" => SweepOverdue::start(&lookup, clock).await.map(drop),
+        _ => ServeMedia::start(&lookup, clock).await.map(drop),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_function_starts_with_just_what_it_needs_and_names_what_is_missing() {
+    let world = World::start().await;
+    let stack: &Stack = &world.stack;
+    let mut all: BTreeMap<&str, String> = stack.settings().into_iter().collect();
+    all.insert("GREENLIGHT_PUBLIC_URL", world.url.clone());
+    let needed: [(&str, &[&str]); 6] = [
+        ("submit-content", &["GREENLIGHT_BUCKET", "GREENLIGHT_PUBLIC_URL", "GREENLIGHT_SECRET", "GREENLIGHT_TABLE"]),
+        ("accept-upload", &["GREENLIGHT_BUCKET", "GREENLIGHT_DOOR", "GREENLIGHT_SECRET", "GREENLIGHT_TABLE"]),
+        ("receive-push", &["GREENLIGHT_SECRET", "GREENLIGHT_TABLE"]),
+        ("refresh-token", &["GREENLIGHT_SECRET", "GREENLIGHT_TABLE"]),
+        ("sweep-overdue", &["GREENLIGHT_BUCKET", "GREENLIGHT_PUBLIC_URL", "GREENLIGHT_SECRET", "GREENLIGHT_TABLE"]),
+        ("serve-media", &["GREENLIGHT_BUCKET", "GREENLIGHT_TABLE"]),
+    ];
+    for (function, needed) in needed {
+        let needed: Vec<&str> = needed.iter().chain(&AWS).copied().collect();
+        let own: BTreeMap<&str, String> = all
+            .iter()
+            .filter(|(name, _)| needed.contains(name) || name.starts_with("AWS_ENDPOINT"))
+            .map(|(name, value)| (*name, value.clone()))
+            .collect();
+        start(function, &own).await.unwrap_or_else(|error| panic!("{function}: {error}"));
+        for missing in &needed {
+            let mut less = own.clone();
+            less.remove(missing);
+            let error = start(function, &less).await.expect_err(function).to_string();
+            assert_eq!(error, format!("{missing} is not set"), "{function}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_setting_that_leads_nowhere_is_named_in_one_line() {
+    let world = World::start().await;
+    let mut settings: BTreeMap<&str, String> = world.stack.settings().into_iter().collect();
+    settings.insert("GREENLIGHT_PUBLIC_URL", world.url.clone());
+    let wrong = [
+        ("GREENLIGHT_TABLE", "no-such-table"),
+        ("GREENLIGHT_SECRET", "no-such-secret"),
+        ("GREENLIGHT_PUBLIC_URL", "example.com"),
+        ("GREENLIGHT_WECHAT_URL", "ftp://example.com"),
+        ("GREENLIGHT_CA_FILE", "/no/such/file"),
+    ];
+    for (name, value) in wrong {
+        let mut settings = settings.clone();
+        settings.insert(name, value.to_owned());
+        let error = start("submit-content", &settings).await.expect_err(name);
+        let line = format!("{:?}", Fatal::new(&error));
+        assert!(line.starts_with(name) && !line.contains('\n'), "{line}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_malformed_secret_ends_the_start_and_is_not_repeated() {
+    let mut world = World::start().await;
+    let mut document = world.document.clone();
+    document["apps"]["wx0"]["push_aes_key"] = "hunter2".into();
+    world.set_secret(document);
+    let settings: BTreeMap<&str, String> = world.stack.settings().into_iter().collect();
+    let error = start("receive-push", &settings).await.expect_err("it starts").to_string();
+    assert!(error.starts_with("GREENLIGHT_SECRET: the secret's `apps.wx0.push_aes_key` is invalid"), "{error}");
+    assert!(!error.contains("hunter2"), "{error}");
+}
