@@ -11,9 +11,7 @@ pub use life::{
     CLAIM, Check, Event, Failure, MAX_ATTEMPTS, ModeratorsWord, NotDecided, PATIENCE, PUSH_WITHIN, Paused, Queue,
     WAITING_LOOK, Withdrawer,
 };
-pub use part::{Attempt, GivenUp, Part, PartName, PartState};
-
-use part::is_false;
+pub use part::{Attempt, Ended, GivenUp, Part, PartName, PartState};
 
 use crate::clock::Timestamp;
 use crate::ids::{AppId, AuthorId, Channel, OpenId, RandomWord, SubmissionId};
@@ -207,6 +205,11 @@ pub struct Submission {
     /// How often it was written; the table refuses a write that does not build on the newest.
     #[serde(skip)]
     pub version: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+fn is_false(value: &bool) -> bool {
+    !*value
 }
 
 /// Who may see a submission.

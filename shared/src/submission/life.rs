@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use super::{Attempt, Decider, Decision, GivenUp, MAX_MEDIA, Part, PartName, PartState, State, Submission, VisibleTo};
+use super::{
+    Attempt, Decider, Decision, Ended, GivenUp, MAX_MEDIA, Part, PartName, PartState, State, Submission, VisibleTo,
+};
 use crate::clock::Timestamp;
 use crate::ids::{AppId, Channel, RandomWord, TraceId};
 use crate::wechat::verdict::{Suggest, Verdict};
@@ -173,49 +175,64 @@ impl Part {
         Timestamp(created_at.plus(PATIENCE).0.saturating_add(self.paused_ms))
     }
 
-    fn rest_until(&mut self, until: Timestamp, now: Timestamp) {
+    /// The clock of its patience stands until then.
+    fn stand_until(&mut self, until: Timestamp, now: Timestamp) {
         self.paused_ms = self.paused_ms.saturating_add(until.0.saturating_sub(now.0).max(0));
+    }
+
+    fn rest_until(&mut self, until: Timestamp, now: Timestamp) {
+        self.stand_until(until, now);
         self.state = PartState::Queued { due: until };
     }
 
-    /// Takes back the latest attempt, for WeChat did not take it.
-    fn no_attempt(&mut self) {
-        self.attempts.pop();
+    /// The latest attempt does not count, for WeChat did not take it.
+    fn not_taken(&mut self) {
+        if let Some(latest) = self.attempts.last_mut() {
+            latest.ended = Some(Ended::NotTaken);
+        }
+    }
+
+    /// Starts an attempt, in the place of one that was not taken if there is one, and says which it is.
+    fn begin_attempt(&mut self, word: Option<RandomWord>, now: Timestamp) -> usize {
+        self.attempts.pop_if(|latest| latest.ended == Some(Ended::NotTaken));
+        self.attempts.push(Attempt { word, asked_at: now, ..Attempt::default() });
+        self.state = PartState::Queued { due: now.plus(CLAIM) };
+        self.attempts.len() - 1
     }
 
     /// What a failed check leads to; `false` if it means nothing any more.
     fn fail(&mut self, attempt: usize, failure: Failure, now: Timestamp) -> bool {
         let waits = matches!(self.state, PartState::Queued { .. } | PartState::Checking { .. });
-        let attempts = self.attempts.len();
-        let latest = self.attempts.last_mut().filter(|latest| !latest.failed);
-        let Some(latest) = latest.filter(|_| waits) else { return false };
-        if attempt + 1 != attempts {
+        let is_latest = attempt + 1 == self.attempts.len();
+        let Some(latest) = self.attempts.last_mut().filter(|latest| waits && is_latest && latest.ended.is_none())
+        else {
             return false;
-        }
-        latest.failed = true;
+        };
+        latest.ended = Some(Ended::Failed);
         match failure {
             Failure::NoVerdict => {
-                self.state = if self.attempts.len() >= MAX_ATTEMPTS {
+                let made = self.attempts_made();
+                self.state = if made >= MAX_ATTEMPTS {
                     PartState::GivenUp { why: GivenUp::Attempts }
                 } else {
-                    PartState::Queued { due: now.plus(after_attempt(self.attempts.len())) }
+                    PartState::Queued { due: now.plus(after_attempt(made)) }
                 };
             }
             Failure::Paused { until } => {
-                self.no_attempt();
+                self.not_taken();
                 self.rest_until(until, now);
             }
             Failure::AuthorAway => {
-                self.no_attempt();
+                self.not_taken();
                 self.state = PartState::WaitingForAuthor { since: now, due: now.plus(WAITING_LOOK) };
             }
             Failure::TooOften => {
-                self.no_attempt();
+                self.not_taken();
                 self.setbacks = self.setbacks.saturating_add(1);
                 self.state = PartState::Queued { due: now.plus(TOO_OFTEN_REST * self.setbacks.min(6)) };
             }
             Failure::NotAsked => {
-                self.no_attempt();
+                self.not_taken();
                 self.setbacks = self.setbacks.saturating_add(1);
                 let rest = Duration::from_secs(60 << self.setbacks.saturating_sub(1).min(5));
                 self.state = PartState::Queued { due: now.plus(rest) };
@@ -228,7 +245,7 @@ impl Part {
     /// Takes a verdict; `false` if it changes nothing.
     fn judge(&mut self, verdict: Verdict, evidence: Option<&(usize, TraceId)>, undecided: bool) -> bool {
         if let PartState::Settled { verdict: settled } = self.state {
-            // While nothing is decided the worse verdict holds; afterwards only `risky` counts.
+            // Until there is a decision the worse verdict holds; afterwards only `risky` counts.
             let worse = verdict.suggest > settled.suggest;
             if !worse || !(undecided || verdict.suggest == Suggest::Risky) {
                 return false;
@@ -260,7 +277,7 @@ impl Submission {
         if self.state == State::Withdrawn {
             return false;
         }
-        let undecided = self.state == State::Pending;
+        let undecided = matches!(self.state, State::Pending | State::InReview);
         let changed = match event {
             Event::Taken { part, attempt, trace_id } => self.taken(*part, *attempt, trace_id, now),
             Event::Judged { part, verdict, evidence } => {
@@ -290,6 +307,7 @@ impl Submission {
             return false;
         }
         entry.trace_id = Some(trace_id.clone());
+        entry.ended = None;
         if latest && matches!(part.state, PartState::Queued { .. }) {
             part.setbacks = 0;
             part.state = PartState::Checking { due: now.plus(PUSH_WITHIN) };
@@ -379,19 +397,25 @@ impl Submission {
             if due > now {
                 continue;
             }
-            if now >= part.gives_up_at(created_at) {
-                part.state = PartState::GivenUp { why: GivenUp::Time };
-            } else if let PartState::WaitingForAuthor { since, .. } = part.state {
-                part.state = PartState::WaitingForAuthor { since, due: now.plus(WAITING_LOOK) };
-            } else if part.attempts.len() >= MAX_ATTEMPTS {
+            let paused = paused.until(part.name, now);
+            if part.attempts_made() >= MAX_ATTEMPTS {
                 part.state = PartState::GivenUp { why: GivenUp::Attempts };
-            } else if let Some(until) = paused.until(part.name, now) {
+            } else if let PartState::WaitingForAuthor { since, .. } = part.state {
+                // The clock stands for what waits as well.
+                part.stand_until(paused.unwrap_or(now), now);
+                part.state = if now >= part.gives_up_at(created_at) {
+                    PartState::GivenUp { why: GivenUp::Time }
+                } else {
+                    PartState::WaitingForAuthor { since, due: paused.unwrap_or(now.plus(WAITING_LOOK)) }
+                };
+            } else if let Some(until) = paused {
                 part.rest_until(until, now);
+            } else if now >= part.gives_up_at(created_at) {
+                part.state = PartState::GivenUp { why: GivenUp::Time };
             } else if allowed(part.name) {
                 let word = matches!(part.name, PartName::Medium(_)).then(RandomWord::random);
-                checks.push(Check { part: part.name, attempt: part.attempts.len(), word: word.clone() });
-                part.attempts.push(Attempt { word, asked_at: now, ..Attempt::default() });
-                part.state = PartState::Queued { due: now.plus(CLAIM) };
+                let attempt = part.begin_attempt(word.clone(), now);
+                checks.push(Check { part: part.name, attempt, word });
             }
         }
         self.settle(now);
@@ -406,7 +430,7 @@ impl Submission {
     /// The checks whose pushes may have come without anybody noticing: taken, and of a part that is not settled.
     pub fn open_traces(&self) -> impl Iterator<Item = (PartName, usize, &TraceId)> {
         self.parts.iter().filter(|part| !matches!(part.state, PartState::Settled { .. })).flat_map(|part| {
-            let traces = part.attempts.iter().enumerate().filter(|(_, attempt)| !attempt.failed);
+            let traces = part.attempts.iter().enumerate().filter(|(_, attempt)| attempt.ended.is_none());
             traces.filter_map(|(index, attempt)| Some((part.name, index, attempt.trace_id.as_ref()?)))
         })
     }
@@ -486,7 +510,8 @@ impl Submission {
             && self.part(PartName::Medium(medium)).is_some_and(|part| {
                 !matches!(part.state, PartState::Settled { .. })
                     && part.attempts.iter().any(|attempt| {
-                        now < attempt.asked_at.plus(WECHAT_READS_WITHIN)
+                        attempt.ended != Some(Ended::NotTaken)
+                            && now < attempt.asked_at.plus(WECHAT_READS_WITHIN)
                             && attempt.word.as_ref().is_some_and(|own| own.matches(word))
                     })
             })

@@ -57,14 +57,19 @@ pub struct Attempt {
     /// WeChat's name for the check, once it was taken.
     #[serde(rename = "i", default, skip_serializing_if = "Option::is_none")]
     pub trace_id: Option<TraceId>,
-    /// It came to nothing, and that was acted upon; being told so again changes nothing.
-    #[serde(rename = "f", default, skip_serializing_if = "is_false")]
-    pub failed: bool,
+    /// How it ended, if it ended without a verdict.
+    #[serde(rename = "e", default, skip_serializing_if = "Option::is_none")]
+    pub ended: Option<Ended>,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
-pub(super) fn is_false(value: &bool) -> bool {
-    !*value
+/// How an attempt ended without a verdict.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ended {
+    /// It came to nothing, and that was acted upon: being told so again changes nothing.
+    Failed,
+    /// WeChat did not take it, so it does not count. The next attempt takes its place.
+    NotTaken,
 }
 
 /// Why WeChat is not asked about a part any more.
@@ -155,6 +160,11 @@ impl Part {
             PartState::Settled { verdict } => Some(verdict),
             _ => None,
         }
+    }
+
+    /// How many attempts count.
+    pub fn attempts_made(&self) -> usize {
+        self.attempts.iter().filter(|attempt| attempt.ended != Some(Ended::NotTaken)).count()
     }
 
     /// Nothing more is asked of WeChat about it.

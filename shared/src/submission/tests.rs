@@ -1,12 +1,9 @@
-//! Tests of the core: what they are made of, and what holds after any sequence of events.
+//! Tests of the core: what they are made of, and the rules about when: attempts, deadlines, queues, erasure, URLs.
 
 mod orders;
 mod rules;
-mod urls_and_queues;
 
 use std::time::Duration;
-
-use proptest::prelude::*;
 
 use super::*;
 use crate::ids::TraceId;
@@ -89,237 +86,378 @@ fn word(submission: &Submission, approve: bool) -> ModeratorsWord {
     ModeratorsWord { approve, reason: "because".into(), moderator: "li".into(), version: submission.version }
 }
 
-/// As the table keeps it, and back.
+/// As the table keeps it, and back. Id, app and author stand in the item's keys, the version beside the document.
 fn stored_and_read(submission: &Submission) -> Submission {
-    let document = serde_json::to_string(submission).unwrap();
+    let mut document = serde_json::to_value(submission).unwrap();
+    document["id"] = submission.id.as_str().into();
+    document["app"] = submission.app.as_str().into();
+    document["author"] = submission.author.as_str().into();
+    // Through text, for what JSON cannot carry would be lost there.
+    let document = document.to_string();
     Submission { version: submission.version, ..serde_json::from_str(&document).unwrap() }
 }
 
-/// Anything that can happen to a submission.
-#[derive(Clone, Debug)]
-enum Step {
-    Apply(Event),
-    /// The sweep comes, or the submit itself; some APIs may be paused for so long, some parts held back.
-    Begin {
-        text_paused: Option<Duration>,
-        media_paused: Option<Duration>,
-        held_back: Option<PartName>,
-    },
-    Moderate {
-        approve: bool,
-        stale: bool,
-    },
-    Withdraw(Withdrawer),
-    /// The sweep erases, if that is due.
-    Erase,
+fn due(submission: &Submission, name: PartName) -> Timestamp {
+    part(submission, name).due().unwrap()
 }
 
-fn any_part() -> impl Strategy<Value = PartName> {
-    prop_oneof![Just(TEXT), (0_u8..3).prop_map(PartName::Medium)]
+fn given_up(why: GivenUp) -> PartState {
+    PartState::GivenUp { why }
 }
 
-fn any_duration() -> impl Strategy<Value = Duration> {
-    // Around each limit of the rules, and far beyond.
-    let seconds = [0, 1, 59, 60, 120, 121, 300, 900, 2_100, 2_400, 3_600, 20_000, 86_400, 90_000];
-    prop::sample::select(&seconds[..]).prop_map(Duration::from_secs)
+fn wechats_word(submission: &Submission, attempt: usize) -> String {
+    part(submission, FIRST).attempts[attempt].word.as_ref().unwrap().as_str().to_owned()
 }
 
-fn any_verdict() -> impl Strategy<Value = Verdict> {
-    let said = prop::sample::select(&[Some("pass"), Some("pass"), Some("review"), Some("risky"), Some("?"), None][..]);
-    (said, prop::option::of(prop::sample::select(&[100_i64, 10001, 20002, -1][..])))
-        .prop_map(|(suggest, label)| Verdict::from_result(suggest, label))
+// Attempts.
+
+#[test]
+fn a_part_is_queued_then_checking_then_settled() {
+    let mut submission = submission(false, 1);
+    assert_eq!(part(&submission, FIRST).state, PartState::Queued { due: T0 });
+    begin(&mut submission, T0);
+    submission.apply(&taken(FIRST, 0), T0.plus(SECOND));
+    assert_eq!(part(&submission, FIRST).state, PartState::Checking { due: T0.plus(SECOND + MINUTE * 35) });
+    submission.apply(&judged(FIRST, Suggest::Pass), T0.plus(MINUTE));
+    assert_eq!(part(&submission, FIRST).state, PartState::Settled { verdict: verdict(Suggest::Pass) });
 }
 
-fn any_failure() -> impl Strategy<Value = Failure> {
-    prop_oneof![
-        3 => Just(Failure::NoVerdict),
-        1 => any_duration().prop_map(|pause| Failure::Paused { until: T0.plus(pause) }),
-        1 => Just(Failure::AuthorAway),
-        1 => Just(Failure::TooOften),
-        1 => Just(Failure::NotAsked),
-        1 => Just(Failure::Refused),
-    ]
+#[test]
+fn a_check_that_was_begun_is_begun_by_nobody_else_for_a_while() {
+    let mut submission = submission(true, 1);
+    let checks = begin(&mut submission, T0);
+    assert_eq!(checks.iter().map(|check| (check.part, check.attempt)).collect::<Vec<_>>(), [(TEXT, 0), (FIRST, 0)]);
+    assert!(checks[0].word.is_none() && checks[1].word.is_some(), "a text is not downloaded");
+    assert_eq!(begin(&mut submission, T0.plus(CLAIM - SECOND)), []);
+    // Whoever began is dead by now.
+    assert_eq!(begin(&mut submission, T0.plus(CLAIM)).len(), 2);
 }
 
-fn any_event() -> impl Strategy<Value = Event> {
-    prop_oneof![
-        (any_part(), 0_usize..5).prop_map(|(part, attempt)| taken(part, attempt)),
-        (any_part(), any_verdict(), prop::option::of(0_usize..5)).prop_map(|(part, verdict, attempt)| {
-            Event::Judged { part, verdict, evidence: attempt.map(|attempt| (attempt, trace(part, attempt))) }
-        }),
-        (any_part(), 0_usize..4, any_failure()).prop_map(|(part, attempt, failure)| failed(part, attempt, failure)),
-        any_duration().prop_map(|later| Event::AuthorReturned { active_at: T0.plus(later) }),
-    ]
-}
-
-fn any_step() -> impl Strategy<Value = Step> {
-    prop_oneof![
-        10 => any_event().prop_map(Step::Apply),
-        6 => (prop::option::weighted(0.2, any_duration()), prop::option::weighted(0.2, any_duration()),
-            prop::option::weighted(0.1, any_part())).prop_map(|(text_paused, media_paused, held_back)| {
-            Step::Begin { text_paused, media_paused, held_back }
-        }),
-        1 => (any::<bool>(), any::<bool>()).prop_map(|(approve, stale)| Step::Moderate { approve, stale }),
-        1 => prop_oneof![Just(Withdrawer::Author), Just(Withdrawer::Owner)].prop_map(Step::Withdraw),
-        1 => Just(Step::Erase),
-    ]
-}
-
-/// A submission that has something to judge, and what happens to it, each step so long after the one before.
-fn any_life() -> impl Strategy<Value = (Submission, Vec<(Duration, Step)>)> {
-    let made = prop_oneof![Just((true, 0)), (any::<bool>(), 1_usize..=3)];
-    let steps = prop::collection::vec((any_duration(), any_step()), 0..40);
-    (made, steps).prop_map(|((text, media), steps)| (submission(text, media), steps))
-}
-
-/// What `step` does, and whether it was a person's word that was taken.
-fn take(submission: &mut Submission, step: &Step, now: Timestamp) -> bool {
-    match step {
-        Step::Apply(event) => {
-            let before = submission.clone();
-            // A caller writes when it is told that something changed, and only then.
-            assert!(submission.apply(event, now) || *submission == before);
-            false
-        }
-        Step::Begin { text_paused, media_paused, held_back } => {
-            let until = |pause: &Option<Duration>| pause.map(|pause| now.plus(pause));
-            let paused = Paused { text: until(text_paused), media: until(media_paused) };
-            for check in submission.begin_checks(paused, now, |part| Some(part) != *held_back) {
-                let part = part(submission, check.part);
-                assert_eq!(check.attempt + 1, part.attempts.len());
-                assert_eq!(part.attempts[check.attempt].word, check.word);
-                assert_ne!(Some(check.part), *held_back);
-            }
-            false
-        }
-        Step::Moderate { approve, stale } => {
-            let mut word = word(submission, *approve);
-            word.version += u64::from(*stale);
-            let refused = *stale || submission.state == State::Withdrawn;
-            assert_eq!(submission.decide(word, now).is_err(), refused);
-            !refused
-        }
-        Step::Withdraw(withdrawer) => submission.withdraw(*withdrawer, now),
-        Step::Erase => {
-            if submission.erase_due.is_some_and(|due| due <= now) {
-                submission.erased(now);
-            }
-            false
-        }
+#[test]
+fn a_failed_attempt_is_repeated_after_1_5_and_15_minutes() {
+    let (mut submission, mut now) = (submission(true, 0), T0);
+    for (attempt, rest) in [(0, MINUTE), (1, MINUTE * 5), (2, MINUTE * 15)] {
+        assert_eq!(begin(&mut submission, now).len(), 1);
+        assert!(submission.apply(&failed(TEXT, attempt, Failure::NoVerdict), now));
+        assert_eq!(part(&submission, TEXT).state, PartState::Queued { due: now.plus(rest) });
+        assert_eq!(begin(&mut submission, now.plus(rest - SECOND)), []);
+        now = now.plus(rest);
     }
 }
 
-/// What a submission is, by what stands in it alone.
-fn holds(submission: &Submission) {
-    let approved_by_moderator =
-        matches!(&submission.decision, Some(Decision { decider: Decider::Moderator(_), .. }) if submission.moderated);
-    let passes = |part: &Part| part.verdict().is_some_and(|verdict| verdict.suggest == Suggest::Pass);
-    match submission.state {
-        State::Approved => assert!(approved_by_moderator || submission.parts.iter().all(passes)),
-        State::InReview => {
-            assert!(submission.parts.iter().all(Part::is_done) && !submission.parts.iter().all(passes));
-        }
-        State::Pending => {
-            let due = submission.due.unwrap();
-            assert!(submission.parts.iter().filter_map(Part::due).all(|own| due <= own), "the index is late");
-            assert!(submission.parts.iter().any(|part| !part.is_done()), "nothing would ever end it");
-        }
-        State::Rejected | State::Withdrawn => {}
+#[test]
+fn after_4_failed_attempts_a_part_is_given_up() {
+    let (mut submission, mut now) = (submission(true, 0), T0);
+    for attempt in 0..4 {
+        assert_eq!(submission.state, State::Pending);
+        assert_eq!(begin(&mut submission, now).len(), 1);
+        submission.apply(&failed(TEXT, attempt, Failure::NoVerdict), now);
+        now = now.plus(HOUR);
     }
-    // The due time stands for the pending alone, and the erasure for the withdrawn: so no two queues can hold it.
-    assert_eq!(submission.due.is_some(), submission.state == State::Pending);
-    assert!(submission.erase_due.is_none() || submission.state == State::Withdrawn);
-    let gone = submission.openid.is_none() && submission.content.is_empty() && submission.metadata.is_none();
-    assert_eq!(gone, submission.state == State::Withdrawn);
-    assert!(submission.parts.iter().all(|part| part.attempts.len() <= MAX_ATTEMPTS));
-    let queue = match submission.queue() {
-        None => submission.state == State::Rejected || submission.state == State::Withdrawn,
-        Some(Queue::Due { .. }) => matches!(submission.state, State::Pending | State::Withdrawn),
-        Some(Queue::Review { .. }) => submission.state == State::InReview,
-        Some(Queue::Feed { .. }) => submission.state == State::Approved,
-    };
-    assert!(queue, "{:?} stands in {:?}", submission.state, submission.queue());
-    assert_eq!(stored_and_read(submission), *submission);
+    assert_eq!(part(&submission, TEXT).state, given_up(GivenUp::Attempts));
+    assert_eq!(submission.state, State::InReview);
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1_000))]
+#[test]
+fn after_4_lost_pushes_a_part_is_given_up() {
+    let (mut submission, mut now) = (submission(false, 1), T0);
+    for attempt in 0..4 {
+        assert_eq!(begin(&mut submission, now).len(), 1);
+        submission.apply(&taken(FIRST, attempt), now);
+        now = now.plus(PUSH_WITHIN);
+    }
+    assert_eq!(begin(&mut submission, now), []);
+    assert_eq!(part(&submission, FIRST).state, given_up(GivenUp::Attempts));
+    assert_eq!(submission.open_traces().count(), 4, "any of the pushes may come yet");
+}
 
-    #[test]
-    fn what_must_always_hold_holds_after_every_step_of_any_life((mut submission, steps) in any_life()) {
-        let mut now = T0;
-        let version = submission.version;
-        // Judged by what was said, not by what was kept.
-        let mut refused_by_wechat = false;
-        holds(&submission);
-        for (later, step) in steps {
-            now = now.plus(later);
-            let before = submission.clone();
-            let by_a_person = take(&mut submission, &step, now);
-            holds(&submission);
-            prop_assert_eq!(submission.version, version, "the table counts, not the core");
-            prop_assert_eq!(submission.created_at, before.created_at);
-            if before.state == State::Withdrawn {
-                let kept = Submission {
-                    media: before.media.clone(), erase_due: before.erase_due, erased_once: before.erased_once,
-                    ..submission.clone()
-                };
-                prop_assert_eq!(&kept, &before, "withdrawn is final");
-            }
-            if before.moderated && !by_a_person {
-                prop_assert_eq!(
-                    (submission.state, submission.since, &submission.decision),
-                    (before.state, before.since, &before.decision),
-                    "only a person overrides a moderator"
-                );
-                prop_assert!(submission.moderated);
-            }
-            if let Step::Apply(Event::Judged { part, verdict, .. }) = &step {
-                let counts = verdict.suggest == Suggest::Risky && submission.part(*part).is_some();
-                refused_by_wechat |= counts && before.state != State::Withdrawn;
-            }
-            if refused_by_wechat && !submission.moderated && submission.state != State::Withdrawn {
-                prop_assert_eq!(submission.state, State::Rejected, "risky once is risky, unless a person says otherwise");
-            }
-            if submission.state != before.state {
-                prop_assert_eq!(submission.since, now);
-            } else if !by_a_person {
-                prop_assert_eq!(submission.since, before.since);
-            }
+#[test]
+fn after_4_attempts_that_nobody_ended_a_part_is_given_up() {
+    let (mut submission, mut now) = (submission(true, 0), T0);
+    for _ in 0..4 {
+        assert_eq!(begin(&mut submission, now).len(), 1);
+        now = now.plus(CLAIM);
+    }
+    assert_eq!(begin(&mut submission, now), []);
+    assert_eq!(part(&submission, TEXT).state, given_up(GivenUp::Attempts));
+}
+
+#[test]
+fn after_24_hours_a_part_is_given_up() {
+    for (waited, expected) in [(PATIENCE - SECOND, State::Pending), (PATIENCE, State::InReview)] {
+        let mut submission = begun(true, 1);
+        submission.apply(&judged(TEXT, Suggest::Pass), T0);
+        submission.apply(&taken(FIRST, 0), T0);
+        let checks = begin(&mut submission, T0.plus(waited));
+        assert_eq!((submission.state, checks.len()), (expected, usize::from(expected == State::Pending)));
+    }
+}
+
+#[test]
+fn what_wechat_refuses_for_good_is_given_up_at_once() {
+    let mut submission = begun(true, 0);
+    submission.apply(&failed(TEXT, 0, Failure::Refused), T0);
+    assert_eq!(part(&submission, TEXT).state, given_up(GivenUp::Refused));
+    assert_eq!(submission.state, State::InReview);
+}
+
+#[test]
+fn refusals_for_quota_61010_and_87020_are_no_attempts() {
+    let mut now = T0;
+    let mut submission = submission(false, 1);
+    for _ in 0..3 {
+        for failure in
+            [Failure::Paused { until: now.plus(MINUTE) }, Failure::AuthorAway, Failure::TooOften, Failure::NotAsked]
+        {
+            let checks = begin(&mut submission, now);
+            assert_eq!(checks.iter().map(|check| check.attempt).collect::<Vec<_>>(), [0], "{failure:?}");
+            submission.apply(&failed(FIRST, 0, failure), now);
+            assert_eq!(part(&submission, FIRST).attempts_made(), 0);
+            submission.apply(&Event::AuthorReturned { active_at: now }, now);
+            now = due(&submission, FIRST);
         }
     }
+    assert_eq!(submission.state, State::Pending);
+}
 
-    #[test]
-    fn any_life_ends_if_the_sweep_comes_often_enough((mut submission, steps) in any_life()) {
-        let mut now = T0;
-        for (later, step) in steps {
-            now = now.plus(later);
-            take(&mut submission, &step, now);
-        }
-        // WeChat is silent from now on, and no more is paused. The longest pause that can stand is 25 hours each step.
-        for _ in 0..5_000 {
-            let Some(Queue::Due { at }) = submission.queue() else { break };
-            now = now.max(at);
-            prop_assert!(submission.is_due(now));
-            if submission.state == State::Withdrawn { submission.erased(now) } else { begin(&mut submission, now); }
-            holds(&submission);
-        }
-        prop_assert!(!matches!(submission.queue(), Some(Queue::Due { .. })), "it would be due for ever");
+#[test]
+fn what_was_submitted_too_often_rests_longer_each_time() {
+    let (mut submission, mut now) = (submission(false, 1), T0);
+    for minutes in [10, 20, 30, 40, 50, 60, 60] {
+        begin(&mut submission, now);
+        submission.apply(&failed(FIRST, 0, Failure::TooOften), now);
+        assert_eq!(due(&submission, FIRST), now.plus(MINUTE * minutes));
+        now = due(&submission, FIRST);
     }
+    // Once WeChat takes it, that is over.
+    begin(&mut submission, now);
+    submission.apply(&taken(FIRST, 0), now);
+    begin(&mut submission, now.plus(PUSH_WITHIN));
+    submission.apply(&failed(FIRST, 1, Failure::TooOften), now.plus(PUSH_WITHIN));
+    assert_eq!(due(&submission, FIRST), now.plus(PUSH_WITHIN + MINUTE * 10));
+}
 
-    #[test]
-    fn a_verdict_or_a_taken_check_that_comes_twice_changes_nothing_the_second_time(
-        (mut submission, steps) in any_life(), event in any_event(),
-    ) {
-        prop_assume!(!matches!(event, Event::Failed { .. }));
-        let mut now = T0;
-        for (later, step) in steps {
-            now = now.plus(later);
-            take(&mut submission, &step, now);
-        }
-        submission.apply(&event, now);
-        let once = submission.clone();
-        prop_assert!(!submission.apply(&event, now.plus(MINUTE)));
-        prop_assert_eq!(submission, once);
+#[test]
+fn a_part_that_waits_for_its_author_is_queued_when_the_author_next_opens_a_session() {
+    let mut submission = begun(true, 0);
+    submission.apply(&failed(TEXT, 0, Failure::AuthorAway), T0.plus(MINUTE));
+    let waiting = part(&submission, TEXT).state;
+    assert_eq!(waiting, PartState::WaitingForAuthor { since: T0.plus(MINUTE), due: T0.plus(MINUTE + WAITING_LOOK) });
+    assert!(!submission.apply(&Event::AuthorReturned { active_at: T0 }, T0.plus(HOUR)), "that was before");
+    let back = T0.plus(MINUTE * 5);
+    assert!(submission.apply(&Event::AuthorReturned { active_at: back }, back));
+    assert_eq!(part(&submission, TEXT).state, PartState::Queued { due: back });
+    assert!(submission.is_due(back));
+    assert_eq!(begin(&mut submission, back).len(), 1);
+}
+
+#[test]
+fn a_part_that_waits_for_its_author_is_looked_at_each_hour_but_not_asked_about() {
+    let mut submission = begun(true, 0);
+    submission.apply(&failed(TEXT, 0, Failure::AuthorAway), T0);
+    for hour in 1..24 {
+        assert_eq!(begin(&mut submission, T0.plus(HOUR * hour)), []);
+        assert_eq!(
+            part(&submission, TEXT).state,
+            PartState::WaitingForAuthor { since: T0, due: T0.plus(HOUR * (hour + 1)) }
+        );
     }
+    begin(&mut submission, T0.plus(PATIENCE));
+    assert_eq!(part(&submission, TEXT).state, given_up(GivenUp::Time));
+}
+
+#[test]
+fn the_clock_stands_while_an_api_is_paused() {
+    let pause = HOUR * 30;
+    // WeChat says that the quota is gone, or we know already.
+    let mut told = begun(true, 0);
+    told.apply(&failed(TEXT, 0, Failure::Paused { until: T0.plus(pause) }), T0);
+    let mut known = submission(true, 0);
+    let paused = Paused { text: Some(T0.plus(pause)), media: None };
+    assert_eq!(known.begin_checks(paused, T0, |_| true), []);
+    for mut submission in [told, known] {
+        assert_eq!(due(&submission, TEXT), T0.plus(pause));
+        assert_eq!(begin(&mut submission, T0.plus(PATIENCE)), [], "it rests");
+        assert_eq!(submission.state, State::Pending);
+        assert_eq!(begin(&mut submission, T0.plus(pause)).len(), 1, "the day has not begun yet");
+        begin(&mut submission, T0.plus(pause + PATIENCE - SECOND));
+        assert_eq!(submission.state, State::Pending);
+        begin(&mut submission, T0.plus(pause + PATIENCE + CLAIM));
+        assert_eq!(part(&submission, TEXT).state, given_up(GivenUp::Time));
+    }
+}
+
+#[test]
+fn a_pause_of_one_api_does_not_hold_the_other() {
+    let until = Some(T0.plus(HOUR));
+    for (paused, asked, rests) in
+        [(Paused { text: until, media: None }, FIRST, TEXT), (Paused { text: None, media: until }, TEXT, FIRST)]
+    {
+        let mut submission = submission(true, 1);
+        let checks = submission.begin_checks(paused, T0, |_| true);
+        assert_eq!(checks.iter().map(|check| check.part).collect::<Vec<_>>(), [asked]);
+        assert_eq!(due(&submission, rests), T0.plus(HOUR));
+        assert_eq!(part(&submission, asked).paused_ms, 0);
+    }
+    // A pause that is over holds nothing.
+    let paused = Paused { text: Some(T0), media: Some(T0) };
+    assert_eq!(submission(true, 1).begin_checks(paused, T0, |_| true).len(), 2);
+}
+
+#[test]
+fn what_is_held_back_stays_due() {
+    let mut submission = submission(true, 1);
+    let checks = submission.begin_checks(Paused::default(), T0, |part| part == TEXT);
+    assert_eq!(checks.len(), 1);
+    assert_eq!(part(&submission, FIRST).state, PartState::Queued { due: T0 });
+    assert!(submission.is_due(T0));
+}
+
+// Queues.
+
+#[test]
+fn it_stands_in_at_most_one_queue() {
+    let mut pending = submission(true, 1);
+    assert_eq!(pending.queue(), Some(Queue::Due { at: T0 }));
+    begin(&mut pending, T0);
+    pending.apply(&judged(TEXT, Suggest::Pass), T0);
+    let (app, since) = (pending.app.clone(), T0.plus(MINUTE));
+    let mut queues = [Suggest::Pass, Suggest::Review, Suggest::Risky].into_iter().map(|suggest| {
+        let mut submission = pending.clone();
+        submission.apply(&judged(FIRST, suggest), since);
+        submission.queue()
+    });
+    let channel = Channel::parse("square").unwrap();
+    assert_eq!(queues.next().unwrap(), Some(Queue::Feed { app: app.clone(), channel, since }));
+    assert_eq!(queues.next().unwrap(), Some(Queue::Review { app, since }));
+    assert_eq!(queues.next().unwrap(), None);
+}
+
+#[test]
+fn the_approved_without_a_channel_stands_in_no_queue() {
+    let mut submission = Submission::new(NewSubmission { channel: None, ..new_submission(Some("你好"), 0) }, T0);
+    submission.apply(&judged(TEXT, Suggest::Pass), T0);
+    assert_eq!((submission.state, submission.queue()), (State::Approved, None));
+}
+
+#[test]
+fn the_due_index_is_never_later_than_any_parts_own_due_time() {
+    let mut submission = begun(true, 1);
+    assert_eq!(submission.due, Some(T0.plus(CLAIM)));
+    submission.apply(&taken(FIRST, 0), T0);
+    submission.apply(&judged(TEXT, Suggest::Review), T0);
+    assert_eq!(submission.due, Some(T0.plus(CLAIM)), "a check that was taken in time moves nothing");
+    submission.apply(&failed(FIRST, 0, Failure::NoVerdict), T0);
+    assert_eq!(submission.due, Some(T0.plus(MINUTE)), "what is due sooner does");
+    submission.begin_checks(Paused { media: Some(T0.plus(HOUR)), text: None }, T0.plus(MINUTE), |_| true);
+    assert_eq!(submission.due, Some(T0.plus(HOUR)), "the sweep makes it exact");
+    assert!(!submission.is_due(T0.plus(HOUR - SECOND)) && submission.is_due(T0.plus(HOUR)));
+}
+
+// Erasure.
+
+#[test]
+fn what_is_withdrawn_stays_in_the_due_queue_until_its_bytes_are_gone_twice() {
+    let mut submission = begun(true, 2);
+    submission.withdraw(Withdrawer::Author, T0.plus(HOUR));
+    assert!(submission.is_due(T0.plus(HOUR)));
+    submission.erased(T0.plus(HOUR));
+    assert_eq!(submission.media.len(), 2, "the second pass must know what to erase");
+    let Some(Queue::Due { at: second }) = submission.queue() else { panic!("the second pass is due") };
+    assert!(second > T0.plus(HOUR + CLAIM), "whoever was copying is done by then");
+    submission.erased(second);
+    assert_eq!((submission.queue(), submission.media.len()), (None, 0));
+    assert_eq!(submission.state, State::Withdrawn);
+}
+
+#[test]
+fn what_was_written_goes_at_once_and_the_record_stays() {
+    let mut submission = begun(true, 0);
+    submission.apply(&judged(TEXT, Suggest::Risky), T0);
+    submission.withdraw(Withdrawer::Author, T0);
+    assert_eq!((&submission.openid, &submission.metadata), (&None, &None));
+    assert_eq!(submission.content, Content::default());
+    assert_eq!(submission.queue(), None, "without media there is nothing to erase");
+    assert_eq!(part(&submission, TEXT).verdict(), Some(verdict(Suggest::Risky)));
+    assert_eq!(submission.request_hash.as_deref(), Some("hash"), "a repeat must still be known as one");
+}
+
+#[test]
+fn what_is_erased_cannot_be_restored() {
+    let mut submission = begun(false, 1);
+    submission.withdraw(Withdrawer::Author, T0);
+    for _ in 0..2 {
+        submission.erased(T0);
+        assert_eq!(submission.decide(word(&submission, true), T0), Err(NotDecided::Erased));
+    }
+}
+
+// URLs.
+
+#[test]
+fn wechats_word_holds_until_its_part_is_settled() {
+    let mut submission = begun(false, 2);
+    let word = wechats_word(&submission, 0);
+    assert!(submission.wechat_may_read(0, &word, T0));
+    assert!(!submission.wechat_may_read(1, &word, T0), "it is the first medium's");
+    assert!(!submission.wechat_may_read(0, "", T0) && !submission.wechat_may_read(0, &word[..25], T0));
+    assert!(!submission.wechat_may_read(2, &word, T0) && !submission.wechat_may_read(255, &word, T0));
+    submission.apply(&taken(FIRST, 0), T0);
+    submission.apply(&judged(SECOND_MEDIUM, Suggest::Pass), T0);
+    assert!(submission.wechat_may_read(0, &word, T0));
+    submission.apply(&judged(FIRST, Suggest::Pass), T0);
+    assert!(!submission.wechat_may_read(0, &word, T0));
+}
+
+#[test]
+fn wechats_word_holds_for_40_minutes_and_is_new_for_each_check() {
+    let mut submission = begun(false, 1);
+    let first = wechats_word(&submission, 0);
+    let again = T0.plus(PUSH_WITHIN);
+    begin(&mut submission, again);
+    let second = wechats_word(&submission, 1);
+    assert_ne!(first, second);
+    let limit = T0.plus(MINUTE * 40);
+    assert!(submission.wechat_may_read(0, &first, Timestamp(limit.0 - 1)));
+    assert!(!submission.wechat_may_read(0, &first, limit));
+    assert!(submission.wechat_may_read(0, &second, limit));
+}
+
+#[test]
+fn wechats_word_never_holds_after_withdrawal() {
+    let mut submission = begun(false, 1);
+    let word = wechats_word(&submission, 0);
+    submission.withdraw(Withdrawer::Author, T0);
+    assert!(!submission.wechat_may_read(0, &word, T0));
+}
+
+#[test]
+fn the_authors_word_holds_while_the_author_may_see_it() {
+    let mut pending = begun(false, 2);
+    let word = pending.media[0].authors_word.as_str().to_owned();
+    assert_ne!(word, wechats_word(&pending, 0), "WeChat's word is another");
+    assert!(!pending.author_may_read(0, &wechats_word(&pending, 0)) && !pending.wechat_may_read(0, &word, T0));
+    assert!(
+        !pending.author_may_read(1, &word) && !pending.author_may_read(0, "") && !pending.author_may_read(9, &word)
+    );
+    pending.apply(&judged(FIRST, Suggest::Pass), T0);
+    assert!(pending.author_may_read(0, &word));
+    for suggest in [Suggest::Pass, Suggest::Review, Suggest::Risky] {
+        let mut decided = pending.clone();
+        decided.apply(&judged(SECOND_MEDIUM, suggest), T0);
+        assert!(decided.author_may_read(0, &word), "{:?}", decided.state);
+        decided.withdraw(Withdrawer::Author, T0);
+        assert!(!decided.author_may_read(0, &word));
+    }
+}
+
+#[test]
+fn a_submission_is_stored_as_it_is_and_a_parts_name_as_a_word() {
+    assert_eq!(serde_json::to_string(&[TEXT, PartName::Medium(8)]).unwrap(), r#"["text","media/8"]"#);
+    for wrong in ["", "media", "media/", "media/256", "media/-1", "Text"] {
+        assert!(PartName::try_from(wrong.to_owned()).is_err(), "{wrong:?}");
+    }
+    let mut submission = begun(true, 2);
+    submission.apply(&failed(FIRST, 0, Failure::AuthorAway), T0);
+    assert_eq!(stored_and_read(&submission), submission);
 }

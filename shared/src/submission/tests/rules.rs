@@ -290,6 +290,20 @@ fn a_failure_of_an_earlier_attempt_does_not_count() {
 }
 
 #[test]
+fn a_failing_push_that_comes_twice_fails_its_part_once() {
+    let mut submission = begun(false, 1);
+    submission.apply(&taken(FIRST, 0), T0);
+    assert!(submission.apply(&failed(FIRST, 0, Failure::NoVerdict), T0));
+    let before = submission.clone();
+    // Were it to count again, each look of the sweep would put the next attempt off.
+    assert!(!submission.apply(&failed(FIRST, 0, Failure::NoVerdict), T0.plus(SECOND)));
+    assert_eq!(submission, before);
+    assert_eq!(submission.open_traces().count(), 0, "nothing more can come of it unnoticed");
+    submission.apply(&judged(FIRST, Suggest::Pass), T0.plus(SECOND));
+    assert_eq!(submission.state, State::Approved, "a verdict counts all the same");
+}
+
+#[test]
 fn while_it_is_pending_the_worst_that_was_said_of_a_part_holds() {
     for (one, other) in [(Suggest::Review, Suggest::Pass), (Suggest::Pass, Suggest::Review)] {
         let mut submission = begun(true, 1);
@@ -376,4 +390,43 @@ fn a_moderator_decides_on_what_was_seen_and_on_nothing_else() {
         assert_eq!(submission, before);
         submission.decide(word(&submission, true), T0).unwrap();
     }
+}
+
+#[test]
+fn a_doubt_during_a_review_is_not_forgotten() {
+    let mut submission = begun(false, 2);
+    submission.apply(&judged(FIRST, Suggest::Pass), T0);
+    give_up(&mut submission, SECOND_MEDIUM, T0);
+    submission.apply(&judged(FIRST, Suggest::Review), T0.plus(MINUTE));
+    submission.apply(&judged(SECOND_MEDIUM, Suggest::Pass), T0.plus(HOUR));
+    assert_eq!(submission.state, State::InReview);
+}
+
+#[test]
+fn an_earlier_attempts_failure_does_not_end_a_pause() {
+    let mut submission = begun(false, 1);
+    begin(&mut submission, T0.plus(CLAIM));
+    submission.apply(&failed(FIRST, 1, Failure::Paused { until: T0.plus(HOUR * 10) }), T0.plus(CLAIM));
+    let before = part(&submission, FIRST).state;
+    submission.apply(&failed(FIRST, 0, Failure::NoVerdict), T0.plus(CLAIM + SECOND));
+    assert_eq!(part(&submission, FIRST).state, before);
+}
+
+#[test]
+fn the_clock_stands_for_a_check_that_is_lost_during_a_pause() {
+    let mut submission = submission(false, 1);
+    let asked = T0.plus(HOUR * 23 + MINUTE * 30);
+    begin(&mut submission, asked);
+    submission.apply(&taken(FIRST, 0), asked);
+    let paused = Paused { text: None, media: Some(T0.plus(HOUR * 30)) };
+    submission.begin_checks(paused, asked.plus(PUSH_WITHIN), |_| true);
+    assert_eq!(submission.state, State::Pending);
+}
+
+#[test]
+fn a_check_that_was_taken_after_all_is_watched() {
+    let mut submission = begun(false, 1);
+    submission.apply(&failed(FIRST, 0, Failure::NoVerdict), T0);
+    submission.apply(&taken(FIRST, 0), T0.plus(SECOND));
+    assert_eq!(submission.open_traces().count(), 1);
 }
