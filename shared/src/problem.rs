@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use http::StatusCode;
-use http::header::{ACCEPT_LANGUAGE, CACHE_CONTROL, CONTENT_LANGUAGE, CONTENT_TYPE, RETRY_AFTER};
+use http::header::{ACCEPT_LANGUAGE, CACHE_CONTROL, CONTENT_LANGUAGE, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use serde::Serialize;
 
 /// In which language a person reads.
@@ -180,13 +180,17 @@ impl Problem {
                 .map(|fault| FaultBody { field: &fault.field, message: fault.message.in_language(language) })
                 .collect(),
         };
-        let json = serde_json::to_string(&body).unwrap_or_default();
+        let json = serde_json::to_string(&body).unwrap_or_default() + "\n";
         let mut response = http::Response::new(json);
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, http::HeaderValue::from_static("application/problem+json; charset=utf-8"));
         headers.insert(CONTENT_LANGUAGE, http::HeaderValue::from_static(language.tag()));
         headers.insert(CACHE_CONTROL, http::HeaderValue::from_static("no-store"));
+        if self.status == StatusCode::UNAUTHORIZED {
+            // RFC 9110, 11.6.1: a 401 says how to authenticate.
+            headers.insert(WWW_AUTHENTICATE, http::HeaderValue::from_static("Bearer"));
+        }
         if let Some(after) = self.retry_after {
             // Whole seconds, rounded up: who comes sooner comes too soon.
             let seconds = after.as_millis().div_ceil(1000).max(1);
