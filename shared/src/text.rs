@@ -1,5 +1,7 @@
 //! The text that is judged: all that is public in it, as one, in windows that WeChat takes.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 /// How many characters WeChat judges at once. (WeChat: msg_sec_check, `content` at most 2,500 characters.)
@@ -57,9 +59,10 @@ impl Content {
         self.fields().map(str::len).sum()
     }
 
-    /// The one text that is judged: title, text, nickname and signature, one after another, a line each.
+    /// The one text that is judged: title, text, nickname and signature, one after another, a line each; what is
+    /// [`visible`] of them.
     pub fn judged(&self) -> String {
-        self.fields().collect::<Vec<_>>().join("\n")
+        self.fields().map(visible).collect::<Vec<_>>().join("\n")
     }
 
     /// WeChat's separate hints: `title`, `nickname`, `signature`, where they are short.
@@ -84,6 +87,13 @@ pub struct Hints<'a> {
     pub nickname: Option<&'a str>,
     /// The signature; WeChat heeds it in the scene `profile` only.
     pub signature: Option<&'a str>,
+}
+
+/// A text without the control characters that JSON can only write as `\u` escapes. Nobody sees them, so without them
+/// it is still what readers see; with them it might pass unread, and a word that they cut in two would.
+pub fn visible(text: &str) -> Cow<'_, str> {
+    let unseen = |letter: char| letter.is_control() && !matches!(letter, '\n' | '\r' | '\t');
+    if text.contains(unseen) { text.replace(unseen, "").into() } else { text.into() }
 }
 
 fn ends_sentence(letter: char) -> bool {

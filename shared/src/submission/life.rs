@@ -209,6 +209,7 @@ impl Part {
             return false;
         };
         latest.ended = Some(Ended::Failed);
+        let asked_at = latest.asked_at;
         match failure {
             Failure::NoVerdict => {
                 let made = self.attempts_made();
@@ -224,7 +225,8 @@ impl Part {
             }
             Failure::AuthorAway => {
                 self.not_taken();
-                self.state = PartState::WaitingForAuthor { since: now, due: now.plus(WAITING_LOOK) };
+                // A login that came while WeChat was answering is newer than the answer.
+                self.state = PartState::WaitingForAuthor { since: asked_at, due: now.plus(WAITING_LOOK) };
             }
             Failure::TooOften => {
                 self.not_taken();

@@ -12,7 +12,7 @@ use crate::ids::{OpenId, TraceId};
 use crate::media::MediaKind;
 use crate::settings::PublicUrl;
 use crate::submission::Scene;
-use crate::text::Hints;
+use crate::text::{Hints, visible};
 
 /// How long any single call may take; a caller with a tighter deadline stops waiting sooner.
 const CALL_TIMEOUT: Duration = Duration::from_secs(8);
@@ -164,7 +164,8 @@ impl WeChat {
         self.post_json(url, body)
     }
 
-    /// serde_json writes UTF-8 as it is: WeChat is said to pass anything that is written as `\u` escapes.
+    /// serde_json writes UTF-8 as it is, but for control characters, which no judged text has ([`visible`]): WeChat is
+    /// said to pass anything that is written as `\u` escapes.
     fn post_json(&self, url: String, body: &impl Serialize) -> reqwest::RequestBuilder {
         let json = serde_json::to_vec(body).unwrap_or_default();
         self.http.post(url).header("content-type", "application/json; charset=utf-8").body(json)
@@ -234,14 +235,16 @@ impl WeChat {
             #[serde(skip_serializing_if = "Option::is_none")]
             signature: Option<&'a str>,
         }
+        let (title, nickname, signature) =
+            (check.hints.title.map(visible), check.hints.nickname.map(visible), check.hints.signature.map(visible));
         let body = Body {
             content: check.content,
             version: 2,
             scene: check.scene.number(),
             openid: check.openid.as_str(),
-            title: check.hints.title,
-            nickname: check.hints.nickname,
-            signature: check.hints.signature,
+            title: title.as_deref(),
+            nickname: nickname.as_deref(),
+            signature: signature.as_deref(),
         };
         let request = self.post("wxa/msg_sec_check", token, &body);
         let answer: TextAnswer = match self.call(API, request).await {
