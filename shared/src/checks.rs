@@ -169,7 +169,10 @@ impl Checks {
                     PartName::Medium(index) => self.ask_about_medium(app, submission, check, index, openid).await,
                 }
             };
-            tokio::time::timeout(wait, asked).await.unwrap_or_else(|_| failed(Failure::NoVerdict))
+            tokio::time::timeout(wait, asked).await.unwrap_or_else(|_| {
+                tracing::warn!(app = %app.id, submission = %submission.id, part = %check.part, "WeChat was too slow");
+                failed(Failure::NoVerdict)
+            })
         }));
         asked.await
     }

@@ -50,6 +50,13 @@ impl Timestamp {
         Self(local.div_euclid(DAY_MS).saturating_add(1).saturating_mul(DAY_MS).saturating_sub(BEIJING_OFFSET_MS))
     }
 
+    /// The moment as people in China read it: date and time in Beijing, to the minute.
+    pub fn in_beijing(self) -> String {
+        let local = self.0.saturating_add(BEIJING_OFFSET_MS);
+        let minute = Self(local.div_euclid(MINUTE_MS).saturating_mul(MINUTE_MS)).to_string();
+        minute.get(..16).map_or(minute.clone(), |minute| minute.replace('T', " "))
+    }
+
     /// Whole seconds since the Unix epoch, as DynamoDB's TTL and JWTs want them.
     pub fn unix_seconds(self) -> i64 {
         self.0.div_euclid(1000)
@@ -127,6 +134,11 @@ mod tests {
         let evening = Timestamp::parse_rfc3339("2026-11-22T15:59:59Z").unwrap();
         assert_eq!(evening.next_beijing_midnight().to_string(), "2026-11-22T16:00:00Z");
         assert_eq!(evening.next_beijing_midnight().next_beijing_midnight().to_string(), "2026-11-23T16:00:00Z");
+    }
+
+    #[test]
+    fn people_in_china_read_beijing_time() {
+        assert_eq!(Timestamp::parse_rfc3339("2026-12-31T16:05:59Z").unwrap().in_beijing(), "2027-01-01 00:05");
     }
 
     #[test]

@@ -223,8 +223,8 @@ impl From<crate::author::NotAdmitted> for Problem {
             crate::author::NotAdmitted::Banned { until } => Self::new(
                 StatusCode::FORBIDDEN,
                 "author_banned",
-                format!("您暂时不能发布内容，直到 {until}。"),
-                format!("You cannot publish until {until}."),
+                format!("您暂时不能发布内容，北京时间 {} 之后恢复。", until.in_beijing()),
+                format!("You cannot publish until {} (Beijing time).", until.in_beijing()),
             ),
             crate::author::NotAdmitted::TooMany { retry_after } => {
                 let (zh, en) = ("操作太频繁，请稍后再试。", "Too many requests; try again later.");

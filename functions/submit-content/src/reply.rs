@@ -9,8 +9,8 @@ use greenlight::ids::AuthorId;
 use greenlight::media_url;
 use greenlight::problem::{Language, Problem};
 use greenlight::settings::PublicUrl;
-use greenlight::submission::{PartName, PartState, Reason, Scene, State, Submission, VisibleTo};
-use greenlight::wechat::verdict::Suggest;
+use greenlight::submission::{Decider, Decision, PartName, PartState, Reason, Scene, State, Submission, VisibleTo};
+use greenlight::wechat::verdict::{Label, Suggest};
 use http::HeaderMap;
 use serde::Serialize;
 use serde_json::Value;
@@ -85,6 +85,9 @@ pub(crate) struct SubmissionView<'a> {
     openid: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reasons: Option<Vec<ReasonView>>,
+    /// Who decided and why; for author and owner.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    decision: Option<DecisionView<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     message: Option<&'static str>,
     created_at: String,
@@ -99,6 +102,27 @@ struct MediumView {
 }
 
 #[derive(Serialize)]
+struct DecisionView<'a> {
+    by: &'static str,
+    /// In the moderator's words.
+    reason: Option<&'a str>,
+    /// Which moderator; for the owner only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    moderator: Option<&'a str>,
+}
+
+fn decision_view<'a>(decision: &'a Decision, viewer: &Viewer) -> DecisionView<'a> {
+    let (by, moderator) = match &decision.decider {
+        Decider::Wechat => ("wechat", None),
+        Decider::Moderator(name) => ("moderator", Some(name.as_str())),
+        Decider::Author => ("author", None),
+        Decider::Owner => ("owner", None),
+    };
+    let moderator = moderator.filter(|_| *viewer == Viewer::Owner);
+    DecisionView { by, reason: decision.reason.as_deref(), moderator }
+}
+
+#[derive(Serialize)]
 struct ReasonView {
     part: PartName,
     label: Option<u32>,
@@ -108,8 +132,9 @@ struct ReasonView {
 fn reason_view(reason: &Reason, language: Language) -> ReasonView {
     let label_name = match reason.label {
         _ if reason.given_up => language.choose("微信没有给出结果", "WeChat gave no verdict"),
-        Some(label) => language.choose(label.name_zh(), label.name_en()),
-        None => language.choose("其他", "other"),
+        // WeChat may doubt what it labels as normal; "normal" is no reason.
+        Some(label) if label != Label::NORMAL => language.choose(label.name_zh(), label.name_en()),
+        Some(_) | None => language.choose("其他", "other"),
     };
     ReasonView { part: reason.part, label: reason.label.map(|label| label.0), label_name }
 }
@@ -195,6 +220,7 @@ pub(crate) fn view<'a>(
         mine: *viewer == Viewer::Author,
         openid: submission.openid.as_ref().filter(|_| *viewer == Viewer::Owner).map(|openid| openid.as_str()),
         reasons: close.then(|| submission.reasons().iter().map(|reason| reason_view(reason, language)).collect()),
+        decision: submission.decision.as_ref().filter(|_| close).map(|decision| decision_view(decision, viewer)),
         message: message(submission, language),
         created_at: submission.created_at.to_string(),
         decided_at: submission.decided_at().as_ref().map(Timestamp::to_string),

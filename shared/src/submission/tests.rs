@@ -242,8 +242,11 @@ fn a_part_that_waits_for_its_author_is_queued_when_the_author_next_opens_a_sessi
     let mut submission = begun(true, 0);
     submission.apply(&failed(TEXT, 0, Failure::AuthorAway), T0.plus(MINUTE));
     let waiting = part(&submission, TEXT).state;
-    assert_eq!(waiting, PartState::WaitingForAuthor { since: T0.plus(MINUTE), due: T0.plus(MINUTE + WAITING_LOOK) });
-    assert!(!submission.apply(&Event::AuthorReturned { active_at: T0 }, T0.plus(HOUR)), "that was before");
+    assert_eq!(waiting, PartState::WaitingForAuthor { since: T0, due: T0.plus(MINUTE + WAITING_LOOK) });
+    assert!(
+        !submission.apply(&Event::AuthorReturned { active_at: T0.minus(SECOND) }, T0.plus(HOUR)),
+        "that was before"
+    );
     let back = T0.plus(MINUTE * 5);
     assert!(submission.apply(&Event::AuthorReturned { active_at: back }, back));
     assert_eq!(part(&submission, TEXT).state, PartState::Queued { due: back });

@@ -56,10 +56,15 @@ pub struct Access {
 
 /// Tells the operator what only the operator can mend. The app's id is public; nothing else of it is shown.
 fn alarm(app: &AppId, error: &WeChatError) {
-    if error.class == Class::Configuration {
-        tracing::error!(alarm = "wechat_configuration", app = %app, error = %error, "WeChat refuses the configuration");
-    } else {
-        tracing::warn!(app = %app, error = %error, "WeChat did not answer as it should");
+    match error.class {
+        Class::Configuration => {
+            tracing::error!(alarm = "wechat_configuration", app = %app, error = %error, "WeChat refuses the app");
+        }
+        // Part of the day: the author has to come back, or this content is nothing for WeChat.
+        Class::AuthorAway | Class::Permanent => {
+            tracing::info!(app = %app, error = %error, "WeChat does not check this now");
+        }
+        _ => tracing::warn!(app = %app, error = %error, "WeChat did not answer as it should"),
     }
 }
 

@@ -83,13 +83,25 @@ impl WeChatError {
     pub fn answered(api: &'static str, errcode: i64, errmsg: &str) -> Self {
         let rid = errmsg.rsplit_once("rid:").map(|(_, rid)| rid.trim()).unwrap_or_default();
         let rid: String = rid.chars().take(40).filter(|letter| letter.is_ascii_hexdigit() || *letter == '-').collect();
-        Self { api, class: Class::of(errcode), errcode: Some(errcode), detail: format!("rid {rid}") }
+        let detail = match refused_address(errcode, errmsg) {
+            Some(address) => {
+                format!("add {address} to the IP allow-list in WeChat's console, or switch it off; rid {rid}")
+            }
+            None => format!("rid {rid}"),
+        };
+        Self { api, class: Class::of(errcode), errcode: Some(errcode), detail }
     }
 
     /// No answer, or none that can be understood.
     pub fn unanswered(api: &'static str, detail: impl Into<String>) -> Self {
         Self { api, class: Class::Busy, errcode: None, detail: detail.into() }
     }
+}
+
+/// The address that WeChat says is not on the app's allow-list (40164): our own, which only WeChat sees.
+fn refused_address(errcode: i64, errmsg: &str) -> Option<std::net::IpAddr> {
+    let words = errmsg.split(|letter: char| !(letter.is_ascii_hexdigit() || matches!(letter, '.' | ':')));
+    words.filter(|_| errcode == 40164).find_map(|word| word.parse().ok())
 }
 
 #[cfg(test)]
@@ -130,5 +142,13 @@ mod tests {
     fn of_wechats_message_only_the_request_id_is_kept() {
         let error = WeChatError::answered("x", 40125, "invalid appsecret hunter2 rid: 6108e8a7-41e1a4cd-6f9a32a8");
         assert_eq!(error.to_string(), "x failed (Configuration, errcode 40125, rid 6108e8a7-41e1a4cd-6f9a32a8)");
+    }
+    #[test]
+    fn the_address_that_is_not_on_the_allow_list_is_told() {
+        let message = "invalid ip 203.0.113.9 ipv6 ::ffff:203.0.113.9, not in whitelist rid: 6108e8a7-41e1a4cd";
+        assert!(
+            WeChatError::answered("x", 40164, message).to_string().contains("add 203.0.113.9 to the IP allow-list")
+        );
+        assert!(!WeChatError::answered("x", 40001, message).to_string().contains("203.0.113.9"));
     }
 }
