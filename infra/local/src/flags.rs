@@ -1,9 +1,11 @@
 //! The flags of a local run, and the secret document that they make.
 
+use std::fs::{File, TryLockError};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use clap::Parser;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use data_encoding::BASE64URL_NOPAD;
 use greenlight::apps::Apps;
 use serde::{Deserialize, Serialize};
@@ -136,7 +138,43 @@ fn write_private(file: &Path, bytes: &[u8]) -> std::io::Result<()> {
     Ok(())
 }
 
+/// What is wrong with the command line, in one line.
+///
+/// clap repeats what it does not know. What is no flag may be a secret that lost its flag, so that is left out.
+pub fn one_line(error: &clap::Error) -> String {
+    if let (ErrorKind::UnknownArgument, Some(ContextValue::String(given))) =
+        (error.kind(), error.get(ContextKind::InvalidArg))
+        && !given.starts_with("--")
+    {
+        return "an argument stands where a flag should (--help lists them)".to_owned();
+    }
+    let text = error.to_string();
+    let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let first = lines.next().unwrap_or_default().trim_start_matches("error: ").to_owned();
+    let tip = lines.find_map(|line| line.strip_prefix("tip: ")).map(|tip| format!("; {tip}")).unwrap_or_default();
+    format!("{first}{tip} (--help lists the flags)")
+}
+
 impl Flags {
+    /// Makes the folder of `--data`, if there is one, and holds it until the file is dropped, or the process is gone.
+    ///
+    /// # Errors
+    /// When the folder cannot be had, or another run holds it: two of them would spoil each other's table.
+    pub fn hold_data(&self) -> Result<Option<File>, BadFlag> {
+        let Some(folder) = &self.data else { return Ok(None) };
+        let bad = |error: &dyn std::fmt::Display| BadFlag(format!("--data: {}: {error}", folder.display()));
+        std::fs::create_dir_all(folder).map_err(|error| match error.kind() {
+            std::io::ErrorKind::AlreadyExists => bad(&"this is a file, not a folder"),
+            _ => bad(&error),
+        })?;
+        let file = File::create(folder.join("lock")).map_err(|error| bad(&error))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(file)),
+            Err(TryLockError::WouldBlock) => Err(bad(&"another run is using this folder")),
+            Err(TryLockError::Error(error)) => Err(bad(&error)),
+        }
+    }
+
     /// Whether a simulator stands in for WeChat.
     pub fn simulates(&self) -> bool {
         self.wechat_url.is_none() && self.app_secret.is_none()
@@ -216,6 +254,34 @@ mod tests {
     fn without_a_simulator_the_app_must_be_named() {
         let error = flags(&["--wechat-url", "http://127.0.0.1:1"]).app().unwrap_err();
         assert_eq!(error.to_string(), "--app-id is needed when there is no simulator");
+    }
+
+    #[test]
+    fn a_wrong_command_line_is_one_line_and_repeats_no_secret() {
+        for (arguments, says) in [
+            (vec!["--push-aes-kee", "hunter2"], "'--push-aes-key'"),
+            (vec!["--push-aes-kee=hunter2"], "'--push-aes-key'"),
+            (vec!["hunter2"], "an argument stands where a flag should"),
+            (vec!["-xhunter2"], "an argument stands where a flag should"),
+            (vec!["--app-secret", "-hunter2"], "a value is required for '--app-secret"),
+            (vec!["--app-secret", "hunter2", "--app-secret", "hunter2"], "cannot be used multiple times"),
+            (vec!["--app-secret"], "a value is required for '--app-secret"),
+            (vec!["--port", "x"], "'--port <PORT>'"),
+        ] {
+            let error = Flags::try_parse_from(["greenlight-local"].iter().chain(&arguments)).unwrap_err();
+            let line = one_line(&error);
+            assert!(line.contains(says) && !line.contains("hunter2") && !line.contains('\n'), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_folder_is_held_by_one_run() {
+        let folder = tempfile::tempdir().unwrap();
+        let flags = Flags { data: Some(folder.path().join("data")), ..flags(&[]) };
+        let held = flags.hold_data().unwrap();
+        assert!(flags.hold_data().unwrap_err().to_string().ends_with("another run is using this folder"));
+        drop(held);
+        flags.hold_data().unwrap();
     }
 
     #[test]

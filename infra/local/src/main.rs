@@ -1,6 +1,8 @@
 //! `cargo run`: the whole bundle on one machine.
 
 use std::error::Error;
+use std::fmt::Display;
+use std::io::Write;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
 
@@ -9,7 +11,7 @@ use greenlight::clock::Clock;
 use greenlight::ids::AppId;
 use greenlight::outbound::{self, OutboundSettings};
 use greenlight_local::banner;
-use greenlight_local::flags::{Flags, LocalApp};
+use greenlight_local::flags::{self, Flags, LocalApp};
 use greenlight_local::functions::Functions;
 use greenlight_local::schedule;
 use greenlight_local::simulator::{SimulatedApp, Simulator};
@@ -20,7 +22,18 @@ use tracing_subscriber::EnvFilter;
 const REAL_WECHAT: &str = "https://api.weixin.qq.com";
 
 fn main() -> ExitCode {
-    let flags = Flags::parse();
+    let flags = match Flags::try_parse() {
+        Ok(flags) => flags,
+        // --help and --version.
+        Err(told) if !told.use_stderr() => {
+            let _ = told.print();
+            return ExitCode::SUCCESS;
+        }
+        Err(error) => {
+            fail(&flags::one_line(&error));
+            return ExitCode::from(2);
+        }
+    };
     // Our own targets only: the engines and the SDK below log whole requests when they are let.
     let filter = EnvFilter::new(
         "warn,s3s=off,s3s_fs=off,dynoxide=off,greenlight=info,greenlight_local=info,accept_upload=info,\
@@ -34,25 +47,45 @@ fn main() -> ExitCode {
     let ended = runtime.block_on(async {
         tokio::select! {
             ended = run(flags) => ended,
-            _ = tokio::signal::ctrl_c() => Ok(()),
+            () = told_to_end() => Ok(()),
         }
     });
     // What is under way is not waited for; whatever was accepted stands in the table.
     runtime.shutdown_background();
     match ended {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => fail(error.as_ref()),
+        Err(error) => fail(&error),
     }
 }
 
 #[expect(clippy::print_stderr, reason = "a program's own error line")]
-fn fail(error: &dyn Error) -> ExitCode {
+fn fail(error: &dyn Display) -> ExitCode {
     eprintln!("greenlight-local: {error}");
     ExitCode::FAILURE
 }
 
-#[expect(clippy::print_stdout, reason = "the banner")]
+/// Ctrl-C; and what a supervisor or a closed terminal sends, so that the temporary folder goes with the run.
+async fn told_to_end() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let (Ok(mut terminate), Ok(mut hang_up)) = (signal(SignalKind::terminate()), signal(SignalKind::hangup())) {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = terminate.recv() => {}
+                _ = hang_up.recv() => {}
+            }
+            return;
+        }
+    }
+    // An error means that no signal can be heard at all; then the run ends as the system ends it.
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending().await
+    }
+}
+
 async fn run(flags: Flags) -> Result<(), Box<dyn Error>> {
+    let _held = flags.hold_data()?;
     let app = flags.app()?;
     let address = SocketAddr::new(flags.listen.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)), flags.port);
     let listener = TcpListener::bind(address)
@@ -85,7 +118,14 @@ async fn run(flags: Flags) -> Result<(), Box<dyn Error>> {
             tracing::warn!("{flag} is kept in the secret; nothing is sent there yet");
         }
     }
-    println!("{}", banner::text(&flags, &app, &url, &wechat));
+    if let (Some(simulator), Some(folder)) = (&simulator, &flags.data) {
+        let file = folder.join("simulator.json");
+        simulator.keep_in(&file).map_err(|error| format!("--data: {}: {error}", file.display()))?;
+    }
+    let mut output = std::io::stdout().lock();
+    // Nobody may be reading; the run is of use all the same.
+    let _ = write!(output, "{}", banner::text(&flags, &app, &url, &wechat)).and_then(|()| output.flush());
+    drop(output);
     let objects = stack.objects.join(BUCKET);
     tokio::select! {
         served = axum::serve(listener, functions.router()).into_future() => served?,

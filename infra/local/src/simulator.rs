@@ -18,6 +18,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 
 use greenlight::clock::Clock;
@@ -30,6 +31,7 @@ mod calls;
 mod connections;
 mod control;
 mod events;
+mod kept;
 mod login;
 mod media;
 mod pictures;
@@ -143,6 +145,15 @@ impl Simulator {
     /// Where it serves, without a slash at the end: what stands for `https://api.weixin.qq.com`.
     pub fn url(&self) -> String {
         format!("http://{}", self.running.address)
+    }
+
+    /// Takes up what an earlier simulator wrote to `file`, and writes there from now on: users, used codes, and the
+    /// checks whose verdicts are still owed, which are begun again. Held pushes are owed too, and are held no longer.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or is none of ours.
+    pub fn keep_in(&self, file: &Path) -> io::Result<()> {
+        self.running.shared.keep_in(file)
     }
 
     /// Ends serving, and every download and push that is under way. Dropping the last clone does the same.

@@ -263,5 +263,6 @@ async fn change_user(
         "forget" => shared.change(&app_id, |app| app.forget(&openid)).unwrap_or_default(),
         _ => return Err(Problem::not_found("a user can visit, leave, or be forgotten with forget")),
     };
+    shared.keep();
     if known { Ok(StatusCode::NO_CONTENT) } else { Err(Problem::not_found("there is no such user")) }
 }

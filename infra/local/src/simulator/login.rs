@@ -49,5 +49,7 @@ pub(super) fn jscode2session(shared: &Shared, call: &Call) -> Result<Value, Refu
     let code = call.parameter("js_code").filter(|code| !code.is_empty()).ok_or(Refusal::of(41008))?;
     let openid = world.log_in(&app_id, code, now)?;
     let session_key = BASE64.encode(world.fresh_bytes().get(..16).unwrap_or_default());
+    drop(world);
+    shared.keep();
     Ok(json!({ "session_key": session_key, "openid": openid }))
 }

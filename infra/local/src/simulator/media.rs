@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::behaviour::{Behaviour, ForcedVerdict, MediaReading, PushShape, RepeatBy, Verdict};
 use super::calls::{Api, Call, Refusal};
+use super::kept::OpenCheck;
 use super::pictures::{self, MediaKind};
 use super::pushes::{self, MediaEvent, Outcome};
 use super::text::{check_scene, is_version_2};
@@ -104,12 +105,36 @@ async fn accept(
     world.remember_check(record.clone());
     let app = world.apps.get_mut(&record.app_id).ok_or(Refusal::of(40013))?;
     let forced = app.behaviour.media_verdicts.pop_front();
+    let open = OpenCheck {
+        openid: admitted.openid.clone(),
+        media_url: admitted.url.to_string(),
+        kind: admitted.kind,
+        shape: admitted.shape,
+    };
+    app.open.insert(trace_id.clone(), open);
     drop(world);
+    // Before it is answered: what was taken is owed.
+    shared.keep();
     let check =
         Check { app_id: record.app_id.clone(), trace_id: trace_id.clone(), admitted, behaviour, forced, reading };
     let wait = check.behaviour.push_before_answer;
     let done = shared.spawn(check.run(Arc::clone(shared)));
     Ok((trace_id, done, wait))
+}
+
+/// Begins a check again that an earlier simulator had taken.
+pub(super) fn resume(shared: &Arc<Shared>, app_id: &AppId, trace_id: String, url: reqwest::Url, check: OpenCheck) {
+    let open = OpenCheck { media_url: url.to_string(), ..check };
+    let mut record = CheckRecord::new(shared.clock.now(), app_id.clone(), Api::MediaCheckAsync);
+    record.openid = Some(open.openid.clone());
+    record.media_url = Some(open.media_url.to_string());
+    record.trace_id = Some(trace_id.clone());
+    let Ok(behaviour) = behaviour(shared, app_id) else { return };
+    shared.world().remember_check(record);
+    shared.change(app_id, |app| app.open.insert(trace_id.clone(), open.clone()));
+    let admitted = Admitted { url, kind: open.kind, openid: open.openid, shape: open.shape };
+    let check = Check { app_id: app_id.clone(), trace_id, admitted, behaviour, forced: None, reading: None };
+    shared.spawn(check.run(Arc::clone(shared)));
 }
 
 fn behaviour(shared: &Shared, app_id: &AppId) -> Result<Behaviour, Refusal> {

@@ -4,6 +4,7 @@ use std::io::Cursor;
 
 use bytes::Bytes;
 use image::{ImageFormat, ImageReader, Limits};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::behaviour::Verdict;
@@ -23,7 +24,8 @@ pub const REVIEW_SOUND: &str = "review";
 const DECODER_MEMORY: u64 = 256 << 20;
 
 /// What `media_type` says a medium is (多媒体内容安全识别.md).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(super) enum MediaKind {
     /// 1
     Audio,

@@ -148,6 +148,13 @@ pub(super) async fn repeat(
 
 /// Sends all copies of a verdict; whether all of them were taken.
 async fn send_event(shared: &Shared, event: &MediaEvent) -> bool {
+    let all = send_copies(shared, event).await;
+    shared.change(&event.app_id, |app| app.open.remove(&event.trace_id));
+    shared.keep();
+    all
+}
+
+async fn send_copies(shared: &Shared, event: &MediaEvent) -> bool {
     let behaviour = {
         let mut world = shared.world();
         let Some(app) = world.apps.get_mut(&event.app_id) else { return false };

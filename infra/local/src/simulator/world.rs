@@ -1,7 +1,8 @@
 //! What the simulated WeChat knows: apps, users, tokens, quotas, and the record of what was asked.
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
@@ -14,6 +15,7 @@ use tokio::sync::watch;
 use super::SimulatedApp;
 use super::behaviour::{Behaviour, Verdict};
 use super::calls::{Api, Refusal};
+use super::kept::OpenCheck;
 use super::pushes::MediaEvent;
 use super::tokens::{IssuedToken, Tokens};
 
@@ -101,6 +103,8 @@ pub(super) struct App {
     pub(super) usage: BTreeMap<Api, Usage>,
     pub(super) calls: BTreeMap<Api, u64>,
     pub(super) held: Vec<MediaEvent>,
+    /// Checks that were taken and whose verdicts were not sent, by trace id.
+    pub(super) open: BTreeMap<String, OpenCheck>,
     pub(super) submissions: HashMap<String, VecDeque<Timestamp>>,
     pub(super) quota_clearings: VecDeque<Timestamp>,
 }
@@ -117,6 +121,7 @@ impl App {
             usage: BTreeMap::new(),
             calls: BTreeMap::new(),
             held: Vec::new(),
+            open: BTreeMap::new(),
             submissions: HashMap::new(),
             quota_clearings: VecDeque::new(),
         }
@@ -299,6 +304,8 @@ pub(super) struct Shared {
     pub(super) hangs: Hangs,
     pub(super) stopped: watch::Sender<bool>,
     under_way: watch::Sender<usize>,
+    /// The file that outlives a restart, if there is one.
+    pub(super) kept_in: OnceLock<PathBuf>,
     world: Mutex<World>,
 }
 
@@ -310,6 +317,7 @@ impl Shared {
             hangs: Hangs::default(),
             stopped: watch::Sender::new(false),
             under_way: watch::Sender::new(0),
+            kept_in: OnceLock::new(),
             world: Mutex::new(world),
         }
     }

@@ -1,0 +1,20 @@
+//! The local run as its users have it: the real binary, its banner, its signals, its restarts, and WeChats of others.
+
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "tests: a panic is the report of a failure"
+)]
+// Signals by name, and tools by links in a folder.
+#![cfg(unix)]
+
+mod bad_starts;
+mod banner;
+mod ending;
+mod foreign_wechat;
+mod restart;
+
+mod fake_wechat;
+mod run;
