@@ -14,6 +14,7 @@ mod bad_starts;
 mod banner;
 mod ending;
 mod foreign_wechat;
+mod readme;
 mod restart;
 
 mod fake_wechat;
