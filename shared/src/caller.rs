@@ -13,6 +13,9 @@ use crate::problem::Problem;
 use crate::secrets::Secrets;
 use crate::signed::{self, NotOurs, Session};
 
+/// The code of the problem that a session's time is over.
+pub const SESSION_EXPIRED: &str = "session_expired";
+
 /// Who calls, for which app.
 #[derive(Clone, Debug)]
 pub struct Caller {
@@ -168,7 +171,7 @@ fn unauthorized() -> Problem {
 fn session_expired() -> Problem {
     Problem::new(
         StatusCode::UNAUTHORIZED,
-        "session_expired",
+        SESSION_EXPIRED,
         "会话已过期，请用 wx.login 重新登录。",
         "The session has expired; log in again with wx.login.",
     )

@@ -9,5 +9,13 @@
 )]
 
 mod budget;
+mod hostile_input;
+mod lists;
+mod pushes;
+mod rates;
+mod requests;
+mod served_media;
 mod settings;
+mod simulation;
 mod the_loop;
+mod uploads;

@@ -10,5 +10,6 @@
 )]
 
 pub mod pictures;
+pub mod simulation;
 pub mod table_proxy;
 pub mod world;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::response::Response;
 use bytes::Bytes;
@@ -82,7 +83,7 @@ pub(crate) async fn upload(State(function): State<Arc<AcceptUpload>>, request: R
 
 pub(crate) async fn complete(
     State(function): State<Arc<AcceptUpload>>,
-    Path(upload_id): Path<String>,
+    path: Result<Path<String>, PathRejection>,
     request: Request,
 ) -> Response {
     let (head, body) = request.into_parts();
@@ -93,6 +94,8 @@ pub(crate) async fn complete(
         let mut fields = Fields::parse(if body.is_empty() { b"{}" } else { &body })?;
         let named = fields.text("openid");
         fields.finish("invalid_upload", Some(()))?;
+        // A path that is no UTF-8 names nothing.
+        let upload_id = path.map(|Path(upload_id)| upload_id).unwrap_or_default();
         function.complete(&caller, named.as_deref(), &upload_id).await
     };
     let reply: Reply = reply.await;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::response::Response;
 use axum::routing::get;
@@ -156,7 +157,13 @@ fn answer(headers: &HeaderMap, reply: Result<String, Problem>) -> Response {
     }
 }
 
-async fn receive(State(function): State<Arc<ReceivePush>>, Path(app_id): Path<String>, request: Request) -> Response {
+async fn receive(
+    State(function): State<Arc<ReceivePush>>,
+    path: Result<Path<String>, PathRejection>,
+    request: Request,
+) -> Response {
+    // A path that is no UTF-8 names nothing.
+    let app_id = path.map(|Path(app_id)| app_id).unwrap_or_default();
     let (head, body) = request.into_parts();
     let query = PushQuery::parse(head.uri.query().unwrap_or_default());
     let reply = async {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::response::Response;
 use axum::routing::get;
@@ -89,7 +90,10 @@ impl ServeMedia {
         let mut response = Response::new(Body::empty());
         describe(response.headers_mut(), medium, &etag, keeping);
         let known = headers.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
-        if known.flat_map(|value| value.split(',')).any(|tag| tag.trim().trim_start_matches("W/") == etag) {
+        if known
+            .flat_map(|value| value.split(','))
+            .any(|tag| ["*", &etag].contains(&tag.trim().trim_start_matches("W/")))
+        {
             *response.status_mut() = StatusCode::NOT_MODIFIED;
             response.headers_mut().remove(CONTENT_LENGTH);
             return Ok(response);
@@ -172,7 +176,13 @@ fn refuse(headers: &HeaderMap, problem: Problem) -> Response {
     problem.into_http(Language::of(headers)).map(Body::from)
 }
 
-async fn serve(State(function): State<Arc<ServeMedia>>, Path(path): Path<String>, request: Request) -> Response {
+async fn serve(
+    State(function): State<Arc<ServeMedia>>,
+    path: Result<Path<String>, PathRejection>,
+    request: Request,
+) -> Response {
+    // A path that is no UTF-8 leads nowhere.
+    let path = path.map(|Path(path)| path).unwrap_or_default();
     let (head, _) = request.into_parts();
     let served = function.serve(&head.method, &head.headers, &path).await;
     served.unwrap_or_else(|problem| refuse(&head.headers, problem))

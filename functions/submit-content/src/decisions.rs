@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::response::Response;
 use greenlight::author::{Author, Ban};
 use greenlight::caller::Caller;
@@ -19,7 +19,7 @@ use serde_json::Value;
 
 use crate::SubmitContent;
 use crate::feed::Paging;
-use crate::reply::{ListView, Reply, Viewer, answer, view};
+use crate::reply::{InPath, ListView, Reply, Viewer, answer, named, view};
 
 const BODY_LIMIT: usize = 16 * 1024;
 const REASON_CHARS: usize = 500;
@@ -74,11 +74,7 @@ fn take_word(fields: &mut Fields) -> Option<ModeratorsWord> {
     Some(ModeratorsWord { approve: approve?, reason: reason?, moderator: moderator?, version: version? })
 }
 
-pub(crate) async fn decide(
-    State(function): State<Arc<SubmitContent>>,
-    Path(id): Path<String>,
-    request: Request,
-) -> Response {
+pub(crate) async fn decide(State(function): State<Arc<SubmitContent>>, path: InPath, request: Request) -> Response {
     let (head, body) = request.into_parts();
     let reply = async {
         let caller = Caller::required(&head.headers, &function.secrets, &function.clock).await?;
@@ -87,11 +83,14 @@ pub(crate) async fn decide(
         let mut fields = Fields::parse(&body)?;
         let word = take_word(&mut fields);
         let word = fields.finish("invalid_decision", word)?;
-        let mut submission = function.find(&id).await?;
+        let mut submission = function.find(&named(path)).await?;
         if submission.app != caller.app.id {
             return Err(Problem::not_found());
         }
         submission.decide(word, function.clock.now()).map_err(refused)?;
+        if submission.state == submission::State::Approved {
+            function.checks.claim_media(&submission).await?;
+        }
         if let Saved::Conflict(_) = function.checks.table.save_decision(&mut submission).await? {
             return Err(refused(NotDecided::Moved));
         }

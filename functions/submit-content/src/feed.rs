@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::response::Response;
 use greenlight::caller::{Caller, Who};
 use greenlight::clock::Timestamp;
@@ -17,7 +17,7 @@ use http::StatusCode;
 use secrecy::SecretString;
 
 use crate::SubmitContent;
-use crate::reply::{ListView, Reply, Viewer, answer, view};
+use crate::reply::{InPath, ListView, Reply, Viewer, answer, named, view};
 
 const DEFAULT_LIMIT: usize = 20;
 const LARGEST_LIMIT: usize = 100;
@@ -119,17 +119,13 @@ struct FeedPage {
     next: Option<String>,
 }
 
-pub(crate) async fn list(
-    State(function): State<Arc<SubmitContent>>,
-    Path(channel): Path<String>,
-    request: Request,
-) -> Response {
+pub(crate) async fn list(State(function): State<Arc<SubmitContent>>, path: InPath, request: Request) -> Response {
     let (head, _) = request.into_parts();
     let reply = async {
         let caller = Caller::of(&head.headers, &function.secrets, &function.clock).await?;
         let query = query(head.uri.query());
         let paging = Paging::parse(&query, &["app_id", "openid"])?;
-        let channel = Channel::parse(&channel).map_err(|_| Problem::not_found())?;
+        let channel = Channel::parse(&named(path)).map_err(|_| Problem::not_found())?;
         let apps = match &caller {
             Some(caller) => Arc::clone(&caller.apps),
             None => function.secrets.apps().await,

@@ -1,7 +1,8 @@
 //! Answers: submissions as JSON, problems as problem+json.
 
 use axum::body::Body;
-use axum::extract::Request;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, Request};
 use axum::response::Response;
 use greenlight::caller::{Caller, Who};
 use greenlight::clock::Timestamp;
@@ -29,6 +30,14 @@ pub(crate) async fn not_found(request: Request) -> Response {
 
 pub(crate) async fn method_not_allowed(request: Request) -> Response {
     answer(request.headers(), Err(Problem::method_not_allowed()))
+}
+
+/// What a path names. It is taken apart here, for axum's own answer to one that is no UTF-8 is no problem+json.
+pub(crate) type InPath = Result<Path<String>, PathRejection>;
+
+/// The name in a path; one that is no UTF-8 names nothing.
+pub(crate) fn named(path: InPath) -> String {
+    path.map(|Path(name)| name).unwrap_or_default()
 }
 
 /// Who looks at a submission.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, Request, State};
+use axum::extract::{Request, State};
 use axum::response::Response;
 use data_encoding::BASE64URL_NOPAD;
 use greenlight::author::Author;
@@ -21,7 +21,7 @@ use sha2::{Digest, Sha256};
 
 use crate::SubmitContent;
 use crate::feed::{Paging, merge};
-use crate::reply::{ListView, Reply, Viewer, answer, view};
+use crate::reply::{InPath, ListView, Reply, Viewer, answer, named, view};
 
 /// 64 KB of text, each byte of which JSON may write as six, and the other fields.
 pub(crate) const TEXT_BODY_LIMIT: usize = 448 * 1024;
@@ -317,15 +317,11 @@ fn accepted(stored: Submission, carried: Result<Submission, TableError>) -> Subm
     })
 }
 
-pub(crate) async fn read(
-    State(function): State<Arc<SubmitContent>>,
-    Path(id): Path<String>,
-    request: Request,
-) -> Response {
+pub(crate) async fn read(State(function): State<Arc<SubmitContent>>, path: InPath, request: Request) -> Response {
     let (head, _) = request.into_parts();
     let reply = async {
         let caller = Caller::of(&head.headers, &function.secrets, &function.clock).await?;
-        let submission = function.find(&id).await?;
+        let submission = function.find(&named(path)).await?;
         let viewer = Viewer::of(caller.as_ref(), &submission);
         if !viewer.sees(&submission) {
             return Err(Problem::not_found());
@@ -354,15 +350,11 @@ pub(crate) async fn list(State(function): State<Arc<SubmitContent>>, request: Re
     answer(&head.headers, reply)
 }
 
-pub(crate) async fn withdraw(
-    State(function): State<Arc<SubmitContent>>,
-    Path(id): Path<String>,
-    request: Request,
-) -> Response {
+pub(crate) async fn withdraw(State(function): State<Arc<SubmitContent>>, path: InPath, request: Request) -> Response {
     let (head, _) = request.into_parts();
     let reply = async {
         let caller = Caller::required(&head.headers, &function.secrets, &function.clock).await?;
-        let submission = function.find(&id).await?;
+        let submission = function.find(&named(path)).await?;
         let withdrawer = match Viewer::of(Some(&caller), &submission) {
             Viewer::Author => Withdrawer::Author,
             Viewer::Owner => Withdrawer::Owner,

@@ -1,0 +1,95 @@
+//! Futures that die, and a door for pushes behind which they do.
+
+use std::collections::VecDeque;
+use std::future::{Future, poll_fn};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::response::Response;
+use http::StatusCode;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tower::ServiceExt;
+
+use super::history::Dies;
+
+/// Polls `future` so often at most, then drops it: a function that is killed at an await point.
+pub(super) async fn mortal<F: Future>(dies: Dies, future: F) -> Option<F::Output> {
+    let Some(mut left) = dies else { return Some(future.await) };
+    let mut future = Box::pin(future);
+    poll_fn(|context| {
+        if left == 0 {
+            return Poll::Ready(None);
+        }
+        left -= 1;
+        future.as_mut().poll(context).map(Some)
+    })
+    .await
+}
+
+/// Where WeChat's pushes come in: the functions' own routes, which die when they are told to.
+pub(super) struct Door {
+    /// Its address.
+    pub(super) url: String,
+    behind: Arc<Behind>,
+    serving: JoinHandle<()>,
+}
+
+struct Behind {
+    router: Mutex<Router>,
+    kills: Mutex<VecDeque<usize>>,
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Drop for Door {
+    fn drop(&mut self) {
+        self.serving.abort();
+    }
+}
+
+impl Door {
+    /// Opens a door to `router`.
+    pub(super) async fn open(router: Router) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let url = format!("http://{}", listener.local_addr().expect("an address"));
+        let behind = Arc::new(Behind { router: Mutex::new(router), kills: Mutex::default() });
+        let door = Router::new().fallback(pass).with_state(Arc::clone(&behind));
+        let serving = tokio::spawn(async move { axum::serve(listener, door).await.expect("it serves") });
+        Self { url, behind, serving }
+    }
+
+    /// Leads to another router from now on.
+    pub(super) fn lead_to(&self, router: Router) {
+        *locked(&self.behind.router) = router;
+    }
+
+    /// The next handler dies after so many polls.
+    pub(super) fn kill_next(&self, polls: usize) {
+        locked(&self.behind.kills).push_back(polls);
+    }
+
+    /// Nobody dies any more.
+    pub(super) fn be_kind(&self) {
+        locked(&self.behind.kills).clear();
+    }
+}
+
+async fn pass(State(behind): State<Arc<Behind>>, request: Request) -> Response {
+    let router = locked(&behind.router).clone();
+    let dies = locked(&behind.kills).pop_front();
+    match mortal(dies, router.oneshot(request)).await {
+        Some(Ok(response)) => response,
+        // What Lambda answers for a function that died.
+        None => {
+            let mut response = Response::new(Body::empty());
+            *response.status_mut() = StatusCode::BAD_GATEWAY;
+            response
+        }
+    }
+}
