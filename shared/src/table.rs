@@ -13,7 +13,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 
 pub use document::{Consistency, Document, Item, Saved};
-pub use queues::{DueEntry, Listed, Page};
+pub use queues::{DueEntry, DueKind, Listed, Page};
 pub use trace::{Outcome, TraceLink};
 
 /// How many shards the due queue has.

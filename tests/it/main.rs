@@ -8,14 +8,24 @@
     reason = "tests: a panic is the report of a failure"
 )]
 
+mod author_away;
 mod budget;
+mod crashes;
 mod hostile_input;
 mod lists;
+mod media_urls;
+mod orders;
+mod overdue;
 mod pushes;
 mod rates;
 mod requests;
+mod secrets;
 mod served_media;
 mod settings;
 mod simulation;
+mod table_trouble;
 mod the_loop;
+mod tokens;
+mod trouble;
 mod uploads;
+mod wechat_trouble;

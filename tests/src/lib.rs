@@ -9,6 +9,8 @@
     reason = "test support: a panic is the report of a failure"
 )]
 
+pub mod awaits;
+pub mod end_state;
 pub mod pictures;
 pub mod simulation;
 pub mod table_proxy;

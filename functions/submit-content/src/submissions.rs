@@ -12,7 +12,7 @@ use greenlight::fields::Fields;
 use greenlight::ids::{AuthorId, Channel, OpenId, SubmissionId};
 use greenlight::problem::{Language, Problem};
 use greenlight::signed::{self, NotOurs, Upload};
-use greenlight::submission::{MAX_MEDIA, Medium, NewSubmission, Scene, Submission, Withdrawer};
+use greenlight::submission::{MAX_MEDIA, Medium, NewSubmission, PartName, Scene, Submission, Withdrawer};
 use greenlight::table::{Consistency, Listed, Saved, Table, TableError};
 use greenlight::text::{Content, MAX_BYTES, MAX_CHARS};
 use http::StatusCode;
@@ -276,6 +276,12 @@ impl SubmitContent {
         // WeChat may download at once, so the words of its URLs are written before it is asked.
         if let Saved::Conflict(standing) = table.save(&mut submission).await? {
             return repeated(*standing, &request_hash);
+        }
+        // Who asks WeChat about a medium copies it first. While the API rests nobody does, and the author looks already.
+        if checks.iter().all(|check| check.part == PartName::Text)
+            && let Err(error) = self.checks.claim_media(&submission).await
+        {
+            tracing::warn!(submission = %submission.id, error = %error, "media are left to the due queue");
         }
         let carried = self.checks.carry_out(app, submission.clone(), &checks, self.author_waits).await;
         Ok((StatusCode::CREATED, accepted(submission, carried)))

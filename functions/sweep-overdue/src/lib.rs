@@ -13,7 +13,7 @@ use greenlight::secrets::Secrets;
 use greenlight::settings::Lookup;
 use greenlight::start::{Start, StartError};
 use greenlight::submission::{PartName, Submission};
-use greenlight::table::{DUE_SHARDS, DueEntry, TableError};
+use greenlight::table::{DUE_SHARDS, DueEntry, DueKind, TableError};
 use greenlight::text::windows;
 
 /// How many submissions are worked off at once.
@@ -102,7 +102,7 @@ impl SweepOverdue {
             .map(|entry| {
                 let (apps, shares) = (&apps, &shares);
                 async move {
-                    if self.clock.now() > over || shares.used_up(&entry.app) {
+                    if self.clock.now() > over || shares.used_up(&entry) {
                         return Sweep { held_back: 1, ..Sweep::default() };
                     }
                     // An app that was taken out of the secret: its submissions wait until it is back.
@@ -153,9 +153,16 @@ impl Shares {
         Self { share, left: Mutex::default() }
     }
 
-    fn used_up(&self, app: &AppId) -> bool {
+    /// Whether nothing is left of all that the entry may take.
+    fn used_up(&self, entry: &DueEntry) -> bool {
         let left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
-        left.get(app).is_some_and(|left| left.text == 0 && left.media == 0)
+        let Some(left) = left.get(&entry.app) else { return false };
+        match entry.kind {
+            DueKind::Erasure => false,
+            DueKind::Text => left.text == 0,
+            DueKind::Media => left.media == 0,
+            DueKind::Both => left.text == 0 && left.media == 0,
+        }
     }
 
     /// Takes what a check of this part costs, if it is left.

@@ -9,6 +9,7 @@ use aws_sdk_dynamodb::types::{
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::queues::DueKind;
 use super::{DUE_SHARDS, Table, TableError, classify};
 use crate::app_record::AppRecord;
 use crate::author::Author;
@@ -107,9 +108,11 @@ impl Document for Submission {
             ("created_at", format!("{}#{}", moment_key(self.created_at), self.id)),
         ];
         let queue = match self.queue() {
-            // The app stands in the key, so that a sweep can pass over an app that must wait without loading.
+            // App and kind stand in the key, so that a sweep can pass over what must wait without loading it. The kind
+            // is what the submission is made of, not what is left to do: each change of a key costs two writes.
             Some(Queue::Due { at }) => {
-                Some((due_key(self.id.spread() % DUE_SHARDS), format!("{}#{}", moment_key(at), self.app)))
+                let kind = DueKind::of(self).letter();
+                Some((due_key(self.id.spread() % DUE_SHARDS), format!("{}#{}#{kind}", moment_key(at), self.app)))
             }
             Some(Queue::Review { app, since }) => {
                 Some((review_key(&app), format!("{}#{}", moment_key(since), self.id)))

@@ -6,6 +6,7 @@ use super::document::{Item, author_index_key, due_key, feed_key, moment_key, rev
 use super::{DUE_SHARDS, Table, TableError, classify};
 use crate::clock::Timestamp;
 use crate::ids::{AppId, AuthorId, Channel, SubmissionId};
+use crate::submission::{PartName, State, Submission};
 
 /// An entry of the due queue.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -14,8 +15,51 @@ pub struct DueEntry {
     pub due: Timestamp,
     /// Whose it is.
     pub app: AppId,
+    /// What it may take.
+    pub kind: DueKind,
     /// What.
     pub id: SubmissionId,
+}
+
+/// Which of WeChat's APIs it may take to work off a submission.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum DueKind {
+    /// None: bytes are to be erased.
+    Erasure,
+    /// Text checks.
+    Text,
+    /// Media checks.
+    Media,
+    /// Both.
+    Both,
+}
+
+impl DueKind {
+    const ALL: [Self; 4] = [Self::Erasure, Self::Text, Self::Media, Self::Both];
+
+    /// What a submission may take.
+    pub fn of(submission: &Submission) -> Self {
+        match (submission.state, submission.part(PartName::Text), submission.media.is_empty()) {
+            (State::Withdrawn, _, _) => Self::Erasure,
+            (_, Some(_), true) => Self::Text,
+            (_, Some(_), false) => Self::Both,
+            (_, None, _) => Self::Media,
+        }
+    }
+
+    /// Its letter in the due queue's key.
+    pub fn letter(self) -> char {
+        match self {
+            Self::Erasure => 'e',
+            Self::Text => 't',
+            Self::Media => 'm',
+            Self::Both => 'b',
+        }
+    }
+
+    fn parse(letter: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| letter.len() == 1 && letter.starts_with(kind.letter()))
+    }
 }
 
 /// An entry of a list, with the key that it is sorted by.
@@ -85,10 +129,13 @@ impl Table {
             for item in answer.items.unwrap_or_default() {
                 let key = text_of(&item, "queue_sk").unwrap_or_default();
                 let corrupt = || TableError::Corrupt { key: key.clone(), reason: "not a due time".to_owned() };
-                let (due, app) = key.split_once('#').ok_or_else(corrupt)?;
+                let mut key_parts = key.splitn(3, '#');
+                let (due, app) = key_parts.next().zip(key_parts.next()).ok_or_else(corrupt)?;
+                let kind = key_parts.next().and_then(DueKind::parse).ok_or_else(corrupt)?;
                 entries.push(DueEntry {
                     due: Timestamp(due.parse().map_err(|_| corrupt())?),
                     app: AppId::parse(app).map_err(|_| corrupt())?,
+                    kind,
                     id: id_of(&item)?,
                 });
             }

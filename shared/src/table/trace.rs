@@ -36,6 +36,18 @@ pub enum Outcome {
     Failed,
 }
 
+const LINK: &str = "link";
+const FAILED: &str = "failed";
+
+/// Each kind of verdict has an attribute of its own, so that two pushes that disagree are both kept.
+fn attribute(suggest: Suggest) -> &'static str {
+    match suggest {
+        Suggest::Pass => "pass",
+        Suggest::Review => "review",
+        Suggest::Risky => "risky",
+    }
+}
+
 fn key(app: &AppId, trace_id: &TraceId) -> Item {
     Item::from([("pk".to_owned(), text(format!("T#{app}#{trace_id}"))), ("sk".to_owned(), text("T"))])
 }
@@ -65,18 +77,14 @@ impl Table {
         link: &TraceLink,
         now: Timestamp,
     ) -> Result<Option<Outcome>, TableError> {
-        let item = self
-            .update_trace(
-                app,
-                trace_id,
-                "SET link = if_not_exists(link, :value), expires_at = :expires",
-                json(link)?,
-                now,
-            )
-            .await?;
-        // A verdict counts more than a failure, whichever came first.
-        let failed = item.contains_key("failed").then_some(Outcome::Failed);
-        Ok(parse(&item, "verdict")?.map(Outcome::Verdict).or(failed))
+        let item = self.note(app, trace_id, LINK, json(link)?, now).await?;
+        // Whatever came first, the worst verdict holds, and any verdict counts more than a failure.
+        for suggest in [Suggest::Risky, Suggest::Review, Suggest::Pass] {
+            if let Some(verdict) = parse(&item, attribute(suggest))? {
+                return Ok(Some(Outcome::Verdict(verdict)));
+            }
+        }
+        Ok(item.contains_key(FAILED).then_some(Outcome::Failed))
     }
 
     /// Keeps what was pushed about a trace, and returns the check it belongs to, if that is known yet.
@@ -91,34 +99,20 @@ impl Table {
         now: Timestamp,
     ) -> Result<Option<TraceLink>, TableError> {
         let item = match outcome {
-            // WeChat may say two things about one trace; then the first holds, unless the later one is risky.
-            Outcome::Verdict(verdict) if verdict.suggest == Suggest::Risky => {
-                self.update_trace(app, trace_id, "SET verdict = :value, expires_at = :expires", json(&verdict)?, now)
+            Outcome::Verdict(verdict) => {
+                self.note(app, trace_id, attribute(verdict.suggest), json(&verdict)?, now).await?
             }
-            Outcome::Verdict(verdict) => self.update_trace(
-                app,
-                trace_id,
-                "SET verdict = if_not_exists(verdict, :value), expires_at = :expires",
-                json(&verdict)?,
-                now,
-            ),
-            Outcome::Failed => self.update_trace(
-                app,
-                trace_id,
-                "SET failed = :value, expires_at = :expires",
-                AttributeValue::Bool(true),
-                now,
-            ),
-        }
-        .await?;
-        parse(&item, "link")
+            Outcome::Failed => self.note(app, trace_id, FAILED, AttributeValue::Bool(true), now).await?,
+        };
+        parse(&item, LINK)
     }
 
-    async fn update_trace(
+    /// Notes one thing about a trace, unless it is noted already, and returns all that is.
+    async fn note(
         &self,
         app: &AppId,
         trace_id: &TraceId,
-        update: &'static str,
+        name: &'static str,
         value: AttributeValue,
         now: Timestamp,
     ) -> Result<HashMap<String, AttributeValue>, TableError> {
@@ -128,7 +122,8 @@ impl Table {
             .update_item()
             .table_name(&self.name)
             .set_key(Some(key(app, trace_id)))
-            .update_expression(update)
+            .update_expression("SET #name = if_not_exists(#name, :value), expires_at = :expires")
+            .expression_attribute_names("#name", name)
             .expression_attribute_values(":value", value)
             .expression_attribute_values(":expires", expires)
             .return_values(ReturnValue::AllNew)
