@@ -11,8 +11,10 @@ use crate::ids::{AppId, Channel};
 use crate::settings::PublicUrl;
 use crate::wechat::envelope::{AesKey, PushKey};
 
-/// A session key or server key shorter than this can be guessed.
-const SHORTEST_KEY: usize = 16;
+/// Whoever has a session can try session keys on it at leisure; a shorter one would be found.
+const SHORTEST_SESSION_KEY: usize = 16;
+/// A server key can only be tried by asking us.
+const SHORTEST_SERVER_KEY: usize = 8;
 
 /// Everything secret: the document in Secrets Manager.
 #[derive(Clone, Debug)]
@@ -98,9 +100,9 @@ enum Platform {
     Wechat,
 }
 
-fn long_enough(key: &SecretString, field: impl Fn() -> String) -> Result<(), BadSecret> {
-    if key.expose_secret().len() < SHORTEST_KEY {
-        return Err(BadSecret::Field { field: field(), reason: "it must have at least 16 characters" });
+fn session_key_is_long_enough(key: &SecretString, field: &str) -> Result<(), BadSecret> {
+    if key.expose_secret().len() < SHORTEST_SESSION_KEY {
+        return Err(BadSecret::Field { field: field.to_owned(), reason: "it must have at least 16 characters" });
     }
     Ok(())
 }
@@ -118,9 +120,9 @@ impl Apps {
             let place = format!("line {} column {}", error.line(), error.column());
             BadSecret::Unreadable(if safe { text } else { place })
         })?;
-        long_enough(&document.session_key, || "session_key".to_owned())?;
+        session_key_is_long_enough(&document.session_key, "session_key")?;
         if let Some(previous) = &document.previous_session_key {
-            long_enough(previous, || "previous_session_key".to_owned())?;
+            session_key_is_long_enough(previous, "previous_session_key")?;
         }
         if document.apps.is_empty() {
             return Err(BadSecret::Field { field: "apps".to_owned(), reason: "it must name at least one app" });
@@ -213,7 +215,9 @@ impl App {
             push_keys.push(PushKey { token, aes_key });
         }
         for key in &document.server_keys {
-            long_enough(key, || field("server_keys"))?;
+            if key.expose_secret().len() < SHORTEST_SERVER_KEY {
+                return Err(bad("server_keys", "it must have at least 8 characters"));
+            }
         }
         let url = |name: &str, url: Option<String>| {
             url.map(|url| PublicUrl::parse(&url)).transpose().map_err(|_| bad(name, "it must be a URL without a query"))

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::requests::{behave, problem};
 
-const VECTORS: &str = include_str!("../../shared/src/wechat/vectors/push.json");
+const VECTORS: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/..", "/shared/src/wechat/vectors/push.json"));
 const TIMESTAMP: &str = "1714112445";
 const NONCE: &str = "415670741";
 

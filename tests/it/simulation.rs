@@ -3,7 +3,7 @@
 use greenlight_tests::simulation;
 
 /// How many histories are tried where nobody says how many.
-const SEEDS: u64 = 200;
+const SEEDS: u64 = 300;
 /// How many at once.
 const AT_ONCE: usize = 3;
 

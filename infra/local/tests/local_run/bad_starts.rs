@@ -46,7 +46,7 @@ fn a_bad_key_is_one_clear_line_that_does_not_repeat_it() {
         (&["--push-aes-key", "hunter2"], "--push-aes-key is invalid: an EncodingAESKey has 43 characters"),
         (&["--push-aes-key", &odd_key], "--push-aes-key is invalid"),
         (&["--push-token", ""], "--push-token is invalid: it is empty"),
-        (&["--server-key", "hunter2"], "--server-key is invalid: it must have at least 16 characters"),
+        (&["--server-key", "hunter2"], "--server-key is invalid: it must have at least 8 characters"),
         (&["--server-key"], "a value is required for '--server-key <KEY>'"),
     ];
     for (arguments, says) in cases {
