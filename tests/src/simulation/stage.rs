@@ -48,6 +48,9 @@ pub(super) struct Told {
     pub(super) perhaps: BTreeSet<bool>,
 }
 
+/// For how many steps, its own included, a death may still lose an answer.
+const AFTERSHOCKS: usize = 4;
+
 /// What is known of everything.
 #[derive(Default)]
 pub(super) struct Book {
@@ -63,8 +66,8 @@ pub(super) struct Book {
     pub(super) second_thoughts: Vec<(String, Word, bool)>,
     /// Something in this step went wrong in a way that loses an answer.
     pub(super) troubled: bool,
-    /// Something died in the last step: what it had sent may still arrive in this.
-    pub(super) died: bool,
+    /// Something died a moment ago: for so many steps what it had sent may still arrive.
+    pub(super) shaken: usize,
     pub(super) kills: usize,
 }
 
@@ -144,8 +147,10 @@ impl Stage {
     fn count_death(&self, dead: bool) {
         let mut book = self.book();
         book.kills += usize::from(dead);
-        book.died |= dead;
         book.troubled |= dead;
+        if dead {
+            book.shaken = AFTERSHOCKS;
+        }
     }
 
     pub(super) async fn post(&self, dies: Dies, path: &str, key: &str, body: &Value) -> Option<Answer> {
@@ -431,15 +436,23 @@ impl Stage {
 
     /// Waits until nothing of the last step is under way, and notes which checks it asked.
     pub(super) async fn settle(&self, step: usize) {
-        self.world.proxy.quiet().await;
-        self.world.simulator.idle().await;
-        self.world.proxy.quiet().await;
+        let shaken = self.book().shaken > 0;
+        // What a dead handler had sent may still lie in a socket, where neither proxy nor simulator know of it. All
+        // sockets are served by the same thread: once a request made later has been answered, it has been read.
+        for _ in 0..if shaken { 3 } else { 1 } {
+            if shaken {
+                self.world.send(self.world.http.get(format!("{}/simulator", self.world.simulator.url()))).await;
+            }
+            self.world.proxy.quiet().await;
+            self.world.simulator.idle().await;
+            self.world.proxy.quiet().await;
+        }
         let asked = self.world.simulator.checks().len();
         let mut book = self.book();
         let troubled = book.troubled;
         book.asked.resize(asked, (step, troubled));
-        book.troubled = book.died;
-        book.died = false;
+        book.shaken = book.shaken.saturating_sub(1);
+        book.troubled = book.shaken > 0;
     }
 
     /// Whether an answer may get lost in what comes now, whatever dies in it.
