@@ -229,13 +229,14 @@ impl SubmitContent {
             .map_or_else(SubmissionId::random, |key| SubmissionId::from_idempotency_key(&app.id, &wanted.author, key));
         let author = table.author(&app.id, &wanted.author, Consistency::Eventual).await?;
         let author = author.unwrap_or_else(|| Author::new(app.id.clone(), wanted.openid.clone()));
-        // A repeat is known by the author's list before anything is counted or asked; one that is older than the list
-        // is found when the submission is written.
-        if key.is_some()
-            && author.recent.contains(&id)
-            && let Some(standing) = table.submission(&id, Consistency::Strong).await?
-        {
-            return repeated(standing, &request_hash);
+        // A repeat is known before anything is counted or asked. One that the cheap read misses, for it was made a moment
+        // ago, stands in the author's list; one that is made at this very moment is found when it is written.
+        if key.is_some() {
+            let listed = author.recent.contains(&id);
+            let consistency = if listed { Consistency::Strong } else { Consistency::Eventual };
+            if let Some(standing) = table.submission(&id, consistency).await? {
+                return repeated(standing, &request_hash);
+            }
         }
         let now = self.clock.now();
         let (asker, rates) = (caller.asker(), &self.rates);

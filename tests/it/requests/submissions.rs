@@ -366,3 +366,18 @@ async fn a_text_check_answers_and_stores_nothing() {
     assert_eq!(faults, ["scene", "content", "text"]);
     assert_eq!(world.get("/v1/submissions", &alice).await.json()["submissions"], json!([]));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repeat_is_known_however_much_came_since_and_even_at_the_limit() {
+    let world = World::start().await;
+    let alice = world.log_in("alice").await;
+    let first = json!({"scene": "comment", "text": "first", "idempotency_key": "the-first-one"});
+    let id = world.submit(&alice, &first).await.expect(201).text("id");
+    for number in 0..29 {
+        world.submit_text(&alice, &format!("number {number}")).await.expect(201);
+    }
+    world.submit_text(&alice, "one too many").await.expect(429);
+    let asked = world.simulator.calls(&app_id(0), Api::MsgSecCheck);
+    assert_eq!(world.submit(&alice, &first).await.expect(200).text("id"), id);
+    assert_eq!(world.simulator.calls(&app_id(0), Api::MsgSecCheck), asked, "nothing was asked again");
+}
