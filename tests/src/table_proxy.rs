@@ -12,16 +12,13 @@ use axum::extract::connect_info::ConnectInfo;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
+use greenlight_local::cuttable_listener::{self, Connection};
 use greenlight_local::engines::{Engine, dynamodb};
 use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, TRANSFER_ENCODING};
 use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
-use tokio::sync::{RwLock, oneshot};
-
-mod connections;
-
-use connections::{CuttableListener, Scissors};
+use tokio::sync::{RwLock, watch};
 
 /// The table's partition key.
 const PARTITION_KEY: &str = "pk";
@@ -33,7 +30,7 @@ const AWS_JSON: &str = "application/x-amz-json-1.0";
 pub struct TableProxy {
     url: String,
     exchange: Arc<Exchange>,
-    _stop: oneshot::Sender<()>,
+    _stop: watch::Sender<bool>,
 }
 
 /// One thing that a function did to the table, as the table's bill and a policy see it.
@@ -182,18 +179,10 @@ impl TableProxy {
             past: Mutex::default(),
             under_way: RwLock::default(),
         });
-        let router = Router::new()
-            .fallback(pass)
-            .with_state(Arc::clone(&exchange))
-            .into_make_service_with_connect_info::<Scissors>();
-        let (stop, stopped) = oneshot::channel::<()>();
-        tokio::spawn(async move {
-            let stop = async move {
-                // Nothing is ever sent: the proxy going away is the signal.
-                let _gone = stopped.await;
-            };
-            axum::serve(CuttableListener(listener), router).with_graceful_shutdown(stop).await.unwrap();
-        });
+        let router = Router::new().fallback(pass).with_state(Arc::clone(&exchange));
+        // Nothing is ever sent: the proxy going away is the signal.
+        let (stop, stopped) = watch::channel(false);
+        tokio::spawn(cuttable_listener::serve(listener, router, stopped));
         Self { url, exchange, _stop: stop }
     }
 
@@ -272,7 +261,7 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 /// a caller that goes away changes nothing.
 async fn pass(
     State(exchange): State<Arc<Exchange>>,
-    ConnectInfo(scissors): ConnectInfo<Scissors>,
+    ConnectInfo(connection): ConnectInfo<Connection>,
     request: Request,
 ) -> Response {
     let (parts, body) = request.into_parts();
@@ -282,7 +271,7 @@ async fn pass(
         tokio::spawn(async move { exchange.carry_out(function, parts.headers, &body).await }).await.ok()?
     };
     carried_out.await.unwrap_or_else(|| {
-        scissors.cut();
+        connection.cut();
         // It is never seen, for nothing more can be written.
         StatusCode::BAD_GATEWAY.into_response()
     })

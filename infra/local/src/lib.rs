@@ -1,6 +1,7 @@
 //! Greenlight on one machine: embedded engines, a WeChat simulator, and the functions' own routers.
 
 pub mod banner;
+pub mod cuttable_listener;
 pub mod engines;
 pub mod flags;
 pub mod functions;

@@ -26,9 +26,10 @@ use greenlight::ids::AppId;
 use greenlight::wechat::envelope::AesKey;
 use tokio::net::TcpListener;
 
+use crate::cuttable_listener;
+
 mod behaviour;
 mod calls;
-mod connections;
 mod control;
 mod events;
 mod kept;
@@ -125,16 +126,8 @@ impl Simulator {
         getrandom::fill(&mut seed).map_err(|error| io::Error::other(error.to_string()))?;
         let address = listener.local_addr()?;
         let shared = Arc::new(Shared::new(World::new(apps, seed), client, clock));
-        let mut stopped = shared.stopped.subscribe();
-        let listener = connections::CuttableListener::new(listener, shared.stopped.subscribe());
         let router = control::router(Arc::clone(&shared));
-        let service = router.into_make_service_with_connect_info::<connections::Switch>();
-        tokio::spawn(async move {
-            tokio::select! {
-                _ = stopped.wait_for(|stopped| *stopped) => {}
-                _ = axum::serve(listener, service) => {}
-            }
-        });
+        tokio::spawn(cuttable_listener::serve(listener, router, shared.stopped.subscribe()));
         Ok(Self { running: Arc::new(Running { shared, address }) })
     }
 

@@ -14,8 +14,9 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::cuttable_listener::Connection;
+
 use super::behaviour::{Failure, Fault};
-use super::connections::Switch;
 use super::world::{Shared, World};
 use super::{login, media, pictures, text, tokens};
 
@@ -180,8 +181,11 @@ impl Call {
 }
 
 /// Answers one call to WeChat.
-pub(super) async fn answer(State(shared): State<Arc<Shared>>, request: Request) -> Response {
-    let switch = request.extensions().get::<ConnectInfo<Switch>>().map(|info| info.0.clone()).unwrap_or_default();
+pub(super) async fn answer(
+    State(shared): State<Arc<Shared>>,
+    ConnectInfo(connection): ConnectInfo<Connection>,
+    request: Request,
+) -> Response {
     let (parts, body) = request.into_parts();
     let Some(api) = Api::at(parts.uri.path()) else {
         return refused(&shared, None, Refusal::of(40066));
@@ -195,7 +199,7 @@ pub(super) async fn answer(State(shared): State<Arc<Shared>>, request: Request) 
 
     match note(&shared, &call) {
         None => carry_out(&shared, &call).await,
-        Some(failure) => fail(&shared, &call, failure, &switch).await,
+        Some(failure) => fail(&shared, &call, failure, &connection).await,
     }
 }
 
@@ -234,7 +238,7 @@ async fn carry_out(shared: &Arc<Shared>, call: &Call) -> Response {
 }
 
 /// Lets a call go wrong as it was told.
-async fn fail(shared: &Arc<Shared>, call: &Call, failure: Failure, switch: &Switch) -> Response {
+async fn fail(shared: &Arc<Shared>, call: &Call, failure: Failure, connection: &Connection) -> Response {
     let usual = if failure.after_work { Some(carry_out(shared, call).await) } else { None };
     match failure.how {
         Fault::Errcode(errcode) => return refused(shared, Some(call.api), Refusal::of(errcode)),
@@ -246,7 +250,7 @@ async fn fail(shared: &Arc<Shared>, call: &Call, failure: Failure, switch: &Swit
         Fault::Empty => return response(StatusCode::OK, None, String::new()),
         Fault::Close => {
             // The response that follows cannot be written any more, and with that the connection ends.
-            switch.cut();
+            connection.cut();
             return response(StatusCode::OK, None, String::new());
         }
         // If the caller goes away meanwhile, the server drops this future, and the call was never answered.
