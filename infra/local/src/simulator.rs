@@ -28,7 +28,6 @@ use tokio::net::TcpListener;
 
 use crate::cuttable_listener;
 
-mod behaviour;
 mod calls;
 mod control;
 mod events;
@@ -39,43 +38,25 @@ mod pictures;
 mod pushes;
 mod text;
 mod tokens;
+mod vocabulary;
 mod world;
 
 #[cfg(test)]
 mod tests;
 
-pub use behaviour::{
-    Behaviour, Dropping, Failure, Fault, ForcedVerdict, MediaReading, PushFormat, PushMode, PushShape, Quota, RepeatBy,
-    RepeatLimit, Verdict,
-};
-pub use calls::Api;
 pub use pictures::{RED_LABEL, REVIEW_SOUND, RISKY_SOUND, YELLOW_LABEL};
 pub use pushes::{Pushed, ReleaseOrder};
 pub use text::{REVIEW_WORDS, RISKY_WORDS};
-pub use world::{CheckRecord, PushRecord};
+pub use vocabulary::api::Api;
+pub use vocabulary::behaviour::{
+    Behaviour, Dropping, Failure, Fault, MediaReading, PushFormat, PushMode, PushShape, Quota, RepeatBy, RepeatLimit,
+};
+pub use vocabulary::records::{CheckRecord, PushRecord};
+pub use vocabulary::simulated_app::SimulatedApp;
+pub use vocabulary::verdict::{ForcedVerdict, Verdict};
 
+use vocabulary::ids;
 use world::{Shared, World};
-
-/// A mini program that the simulator knows.
-#[derive(Clone)]
-pub struct SimulatedApp {
-    /// Its `appid`.
-    pub app_id: AppId,
-    /// Its AppSecret.
-    pub app_secret: String,
-    /// The Token of its message push.
-    pub push_token: String,
-    /// The EncodingAESKey of its message push: 43 characters.
-    pub push_aes_key: String,
-    /// Where its pushes go. Empty: no message push is configured, and media checks are refused with 40048.
-    pub push_url: String,
-}
-
-impl std::fmt::Debug for SimulatedApp {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_struct("SimulatedApp").field("app_id", &self.app_id).finish_non_exhaustive()
-    }
-}
 
 /// A running simulator. When the last clone is dropped, it ends, and with it all that it had under way.
 #[derive(Clone)]
@@ -176,7 +157,7 @@ impl Simulator {
 
     /// The openid that the user called `name` has in `app`: what a login with the code `name-…` answers.
     pub fn openid(app: &AppId, name: &str) -> String {
-        world::openid_of(app, name)
+        ids::openid_of(app, name)
     }
 
     /// A user opens the mini program: active for two hours from now. Users that never logged in become known.
@@ -236,7 +217,7 @@ impl Simulator {
 
     /// Pushes any message, JSON or XML, signed and sealed as the app's behaviour says. Whether it was taken.
     pub async fn push_now(&self, app: &AppId, message: &str) -> bool {
-        let openid = world::openid_of(app, "nobody");
+        let openid = ids::openid_of(app, "nobody");
         pushes::send(self.shared(), app, None, &openid, message).await
     }
 

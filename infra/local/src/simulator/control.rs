@@ -16,10 +16,14 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::behaviour::{Behaviour, ForcedVerdict};
-use super::calls::{self, Api};
-use super::pushes::{self, MediaEvent, ReleaseOrder};
-use super::world::{App, Shared, openid_of};
+use super::calls;
+use super::pushes::{self, ReleaseOrder};
+use super::vocabulary::api::Api;
+use super::vocabulary::behaviour::Behaviour;
+use super::vocabulary::ids::openid_of;
+use super::vocabulary::media_check::MediaEvent;
+use super::vocabulary::verdict::ForcedVerdict;
+use super::world::{App, Shared};
 
 /// How many records one answer lists.
 const LISTED: usize = 1_000;

@@ -1,20 +1,11 @@
 //! How a verdict is written in a push: v1 or v2, JSON or XML.
 
-use data_encoding::HEXLOWER;
-use greenlight::ids::AppId;
 use serde_json::{Value, json};
 
-use super::behaviour::{Behaviour, PushFormat, PushShape};
-use super::media::DOWNLOAD_ERROR;
-use super::pushes::MediaEvent;
-use super::text::written;
-use super::world::digest;
-
-/// The account that a push is for: `gh_` and twelve hexadecimal digits, as in the official examples.
-pub(super) fn account_of(app: &AppId) -> String {
-    let hash = HEXLOWER.encode(&digest(&[b"account", app.as_str().as_bytes()]));
-    format!("gh_{}", hash.get(..12).unwrap_or_default())
-}
+use super::vocabulary::behaviour::{Behaviour, PushFormat, PushShape};
+use super::vocabulary::ids::account_of;
+use super::vocabulary::media_check::MediaEvent;
+use super::vocabulary::verdict::DOWNLOAD_ERROR;
 
 /// The event as a message, its fields as yet in no notation.
 pub(super) fn message(event: &MediaEvent, behaviour: &Behaviour) -> Value {
@@ -54,7 +45,7 @@ fn fields_v2(event: &MediaEvent) -> Value {
     // Not valid, for its errcode is not 0.
     let failed = json!({ "strategy": "ocr_model", "errcode": -1, "suggest": "risky", "label": 20006, "prob": 0 });
     json!({
-        "version": 2, "detail": [model, failed], "errcode": errcode, "errmsg": errmsg, "result": written(verdict)
+        "version": 2, "detail": [model, failed], "errcode": errcode, "errmsg": errmsg, "result": verdict.as_result()
     })
 }
 

@@ -12,19 +12,9 @@ use greenlight::clock::Timestamp;
 use greenlight::ids::AppId;
 use serde::{Deserialize, Serialize};
 
-use super::behaviour::PushShape;
 use super::media;
-use super::pictures::MediaKind;
+use super::vocabulary::media_check::OpenCheck;
 use super::world::{App, Shared, User, World};
-
-/// A check that was taken, and whose verdict has not been sent.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct OpenCheck {
-    pub(super) openid: String,
-    pub(super) media_url: String,
-    pub(super) kind: MediaKind,
-    pub(super) shape: PushShape,
-}
 
 #[derive(Default, Serialize, Deserialize)]
 struct Kept {

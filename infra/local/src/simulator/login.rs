@@ -5,8 +5,10 @@ use greenlight::clock::Timestamp;
 use greenlight::ids::AppId;
 use serde_json::{Value, json};
 
-use super::calls::{Api, Call, Refusal};
-use super::world::{Shared, World, openid_of};
+use super::vocabulary::api::{Api, Refusal};
+use super::vocabulary::call::Call;
+use super::vocabulary::ids::openid_of;
+use super::world::{Shared, World};
 
 /// The user that a login code stands for: what comes before its last `-`, or else the whole code.
 /// `alice-1` and `alice-2` are two logins of `alice`.

@@ -9,18 +9,20 @@ use http::{StatusCode, header};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::behaviour::{Behaviour, ForcedVerdict, MediaReading, PushShape, RepeatBy, Verdict};
-use super::calls::{Api, Call, Refusal};
-use super::kept::OpenCheck;
-use super::pictures::{self, MediaKind};
-use super::pushes::{self, MediaEvent, Outcome};
+use super::pictures;
+use super::pushes;
 use super::text::{check_scene, is_version_2};
-use super::world::{CheckRecord, Shared, digest_of_bytes, openid_of};
+use super::vocabulary::api::{Api, Refusal};
+use super::vocabulary::behaviour::{Behaviour, MediaReading, PushShape, RepeatBy};
+use super::vocabulary::call::Call;
+use super::vocabulary::ids::{digest_of_bytes, openid_of};
+use super::vocabulary::media_check::{MediaEvent, MediaKind, OpenCheck};
+use super::vocabulary::records::CheckRecord;
+use super::vocabulary::verdict::{DOWNLOAD_ERROR, ForcedVerdict, Outcome, Verdict};
+use super::world::Shared;
 
 /// 单个文件大小不超过10M (多媒体内容安全识别.md).
 const LARGEST_MEDIUM: usize = 10 << 20;
-/// 下载错误: reported in the push, not in the answer (`wechat-api.md` §2, §4).
-pub(super) const DOWNLOAD_ERROR: i64 = -1008;
 
 #[derive(Deserialize)]
 struct MediaBody {

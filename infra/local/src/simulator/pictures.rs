@@ -4,12 +4,15 @@ use std::io::Cursor;
 
 use bytes::Bytes;
 use image::{ImageFormat, ImageReader, Limits};
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::behaviour::Verdict;
-use super::calls::{Api, Call, Refusal};
-use super::world::{CheckRecord, Shared, digest_of_bytes};
+use super::vocabulary::api::{Api, Refusal};
+use super::vocabulary::call::Call;
+use super::vocabulary::ids::digest_of_bytes;
+use super::vocabulary::media_check::MediaKind;
+use super::vocabulary::records::CheckRecord;
+use super::vocabulary::verdict::Verdict;
+use super::world::Shared;
 
 /// The label of a picture that is mostly red (色情; the documentation of media checks knows it).
 pub const RED_LABEL: i64 = 20002;
@@ -22,16 +25,6 @@ pub const REVIEW_SOUND: &str = "review";
 
 /// Decoding may take so much memory, not more.
 const DECODER_MEMORY: u64 = 256 << 20;
-
-/// What `media_type` says a medium is (多媒体内容安全识别.md).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum MediaKind {
-    /// 1
-    Audio,
-    /// 2
-    Image,
-}
 
 /// Judges a medium; nothing if it is not of the kind that it was said to be, or cannot be decoded.
 pub(super) fn judge(kind: MediaKind, bytes: &[u8]) -> Option<Verdict> {

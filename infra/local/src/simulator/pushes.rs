@@ -3,54 +3,20 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use greenlight::clock::Timestamp;
 use greenlight::ids::AppId;
 use greenlight::wechat::envelope::{AesKey, seal, signature};
 use http::header;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::SimulatedApp;
-use super::behaviour::{Behaviour, ForcedVerdict, PushFormat, PushMode, PushShape, Verdict};
-use super::events::{account_of, message, write};
-use super::world::{PushRecord, Shared, openid_of};
-
-/// What a check of a medium came to.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub(super) struct Outcome {
-    /// The verdict is valid only if it is 0.
-    pub(super) errcode: i64,
-    pub(super) verdict: Option<Verdict>,
-}
-
-impl Outcome {
-    pub(super) fn found(verdict: Verdict) -> Self {
-        Self { errcode: 0, verdict: Some(verdict) }
-    }
-
-    pub(super) fn failed(errcode: i64) -> Self {
-        Self { errcode, verdict: None }
-    }
-
-    pub(super) fn forced(forced: &ForcedVerdict) -> Self {
-        match forced {
-            ForcedVerdict::Verdict(verdict) => Self::found(verdict.clone()),
-            ForcedVerdict::Errcode(errcode) => Self::failed(*errcode),
-            ForcedVerdict::NoResult => Self::failed(0),
-        }
-    }
-}
-
-/// A verdict on its way.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub(super) struct MediaEvent {
-    pub(super) app_id: AppId,
-    pub(super) trace_id: String,
-    pub(super) openid: String,
-    pub(super) shape: PushShape,
-    pub(super) created_at: Timestamp,
-    pub(super) outcome: Outcome,
-}
+use super::events::{message, write};
+use super::vocabulary::behaviour::{Behaviour, PushFormat, PushMode, PushShape};
+use super::vocabulary::ids::{account_of, openid_of};
+use super::vocabulary::media_check::MediaEvent;
+use super::vocabulary::records::PushRecord;
+use super::vocabulary::simulated_app::SimulatedApp;
+use super::vocabulary::verdict::{ForcedVerdict, Outcome};
+use super::world::Shared;
 
 /// In which order held pushes are released: `"oldest_first"`, `"newest_first"`, `{"shuffled": 7}`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -84,7 +84,7 @@ async fn receive(
     headers: HeaderMap,
     body: String,
 ) -> (StatusCode, &'static str) {
-    let query = calls::pairs(&query.unwrap()).into_iter().collect();
+    let query = vocabulary::call::pairs(&query.unwrap()).into_iter().collect();
     let content_type = headers[header::CONTENT_TYPE].to_str().unwrap().to_owned();
     outside.received.lock().unwrap().push(Received { query, content_type, body });
     let (status, answer) = outside.answers.lock().unwrap().pop_front().unwrap_or((200, "success"));

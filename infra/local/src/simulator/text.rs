@@ -4,9 +4,11 @@ use greenlight::clock::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::behaviour::{ForcedVerdict, Verdict};
-use super::calls::{Api, Call, Refusal};
-use super::world::{CheckRecord, Shared, World};
+use super::vocabulary::api::{Api, Refusal};
+use super::vocabulary::call::Call;
+use super::vocabulary::records::CheckRecord;
+use super::vocabulary::verdict::{ForcedVerdict, Verdict};
+use super::world::{Shared, World};
 
 /// A text with one of these words is risky, label 20006 (违法犯罪).
 pub const RISKY_WORDS: [&str; 2] = ["违禁", "forbidden"];
@@ -119,7 +121,7 @@ fn judge(
         return Ok(json!({ "errcode": 0, "errmsg": "ok", "detail": [], "trace_id": trace_id }));
     };
     let details = details(&verdict, word);
-    Ok(json!({ "errcode": 0, "errmsg": "ok", "result": written(&verdict), "detail": details, "trace_id": trace_id }))
+    Ok(json!({ "errcode": 0, "errmsg": "ok", "result": verdict.as_result(), "detail": details, "trace_id": trace_id }))
 }
 
 /// What WeChat would say, and the word that made it say so.
@@ -131,14 +133,6 @@ fn verdict_on(text: &str) -> (Verdict, Option<&'static str>) {
         (Verdict::new("review", 20002), Some(word))
     } else {
         (Verdict::pass(), None)
-    }
-}
-
-/// A verdict as it stands in `result`.
-pub(super) fn written(verdict: &Verdict) -> Value {
-    match verdict.label {
-        Some(label) => json!({ "suggest": verdict.suggest, "label": label }),
-        None => json!({ "suggest": verdict.suggest }),
     }
 }
 

@@ -8,8 +8,8 @@ use greenlight::ids::AppId;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::behaviour::Behaviour;
-use super::calls::{Api, Call, Refusal};
+use super::vocabulary::api::{Api, Refusal};
+use super::vocabulary::call::Call;
 use super::world::{Shared, World};
 
 /// A forced renewal within so long of the last one changes nothing (获取稳定版接口调用凭据.md).
@@ -43,10 +43,6 @@ pub(super) struct Tokens {
     forced_at: Option<Timestamp>,
     forced_day: Option<Timestamp>,
     forced_calls: u32,
-}
-
-fn overlap(behaviour: &Behaviour) -> Duration {
-    Duration::from_secs(behaviour.token_overlap_s.min(behaviour.token_lifetime_s / 2))
 }
 
 impl World {
@@ -114,7 +110,7 @@ impl World {
 
     fn stable_token(&mut self, app_id: &AppId, force: bool, now: Timestamp) -> Result<Value, Refusal> {
         let app = self.apps.get_mut(app_id).ok_or(Refusal::of(40013))?;
-        let overlap = overlap(&app.behaviour);
+        let overlap = app.behaviour.token_overlap();
         let apart = app.tokens.forced_at.is_none_or(|at| now.since(at) >= FORCED_APART);
         if force && apart {
             let today = now.next_beijing_midnight();
@@ -199,7 +195,7 @@ pub(super) fn plain_token(shared: &Shared, call: &Call) -> Result<Value, Refusal
     let mut world = shared.world();
     let app_id = world.admit_secret(call.parameter("appid"), call.parameter("secret"))?;
     world.spend(&app_id, Api::Token, now)?;
-    let overlap = world.apps.get(&app_id).map(|app| overlap(&app.behaviour)).unwrap_or_default();
+    let overlap = world.apps.get(&app_id).map(|app| app.behaviour.token_overlap()).unwrap_or_default();
     world.issue(&app_id, TokenKind::Plain, now, Some(now.plus(overlap)));
     world.told(&app_id, TokenKind::Plain, now)
 }

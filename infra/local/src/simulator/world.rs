@@ -5,76 +5,21 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
-use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
+use data_encoding::HEXLOWER;
 use greenlight::clock::{Clock, Timestamp};
 use greenlight::ids::AppId;
-use serde::Serialize;
-use sha2::{Digest, Sha256};
 use tokio::sync::watch;
 
-use super::SimulatedApp;
-use super::behaviour::{Behaviour, Verdict};
-use super::calls::{Api, Refusal};
-use super::kept::OpenCheck;
-use super::pushes::MediaEvent;
 use super::tokens::{IssuedToken, Tokens};
+use super::vocabulary::api::{Api, Refusal};
+use super::vocabulary::behaviour::Behaviour;
+use super::vocabulary::ids::{OPENID_LENGTH, digest, openid_prefix};
+use super::vocabulary::media_check::{MediaEvent, OpenCheck};
+use super::vocabulary::records::{CheckRecord, PushRecord};
+use super::vocabulary::simulated_app::SimulatedApp;
 
 /// How many checks and how many pushes are remembered.
 const REMEMBERED: usize = 100_000;
-
-/// One check, as it was asked and answered.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct CheckRecord {
-    /// When it was asked, by the simulator's clock.
-    pub at: Timestamp,
-    /// The app whose token it carried.
-    pub app_id: AppId,
-    /// `msg_sec_check`, `media_check_async` or `img_sec_check`.
-    pub api: Api,
-    /// Whose content it is; none in version 1.
-    pub openid: Option<String>,
-    /// 1–4; none in version 1.
-    pub scene: Option<i64>,
-    /// What was judged of a text: content, title, nickname and signature, a line each.
-    pub text: Option<String>,
-    /// The content alone, as it came.
-    pub content: Option<String>,
-    /// Where a medium was to be found.
-    pub media_url: Option<String>,
-    /// 1 audio, 2 image.
-    pub media_type: Option<i64>,
-    /// SHA-256, in hexadecimal, of the bytes that were read; none before, and none if they were not.
-    pub media_sha256: Option<String>,
-    /// How many bytes were read.
-    pub media_bytes: Option<usize>,
-    /// The errcode of the answer; a check that was refused has one other than 0.
-    pub errcode: i64,
-    /// WeChat's name for the check.
-    pub trace_id: Option<String>,
-    /// The errcode that was pushed for a medium; none before there is a verdict.
-    pub push_errcode: Option<i64>,
-    /// What was found; none before, and none if the check failed.
-    pub verdict: Option<Verdict>,
-}
-
-/// One sending of a push.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct PushRecord {
-    /// When it was sent, by the simulator's clock.
-    pub at: Timestamp,
-    /// The app it was for.
-    pub app_id: AppId,
-    /// The check it told of; none for a message that was pushed by hand.
-    pub trace_id: Option<String>,
-    /// 1 for the first sending, more for repetitions.
-    pub attempt: u32,
-    /// The HTTP status of the answer; none if there was no answer, or if the push was dropped.
-    pub status: Option<u16>,
-    /// Whether the answer was 2xx with an empty body or `success`.
-    pub accepted: bool,
-    /// The push was lost on purpose ([`Behaviour::drop_pushes`]).
-    pub dropped: bool,
-}
 
 /// A user of one app.
 #[derive(Clone, Debug, Default)]
@@ -259,8 +204,7 @@ impl World {
             let active = user.active_at.is_some_and(|at| now.since(at) <= window);
             return if active { Ok(()) } else { Err(Refusal::of(61010)) };
         }
-        let owner =
-            self.apps.iter().find(|(other, _)| openid_prefix(other) == openid.get(..PREFIX).unwrap_or_default());
+        let owner = self.apps.iter().find(|(other, _)| openid.starts_with(&openid_prefix(other)));
         let known_elsewhere = || self.apps.values().any(|other| other.users.contains_key(openid));
         match owner {
             // One of ours from before a restart, or one that was computed and never logged in.
@@ -270,31 +214,6 @@ impl World {
             _ => Err(Refusal::of(40003)),
         }
     }
-}
-
-/// A real openid has 28 characters, and those of one app begin alike.
-const OPENID_LENGTH: usize = 28;
-const PREFIX: usize = 6;
-
-fn openid_prefix(app: &AppId) -> String {
-    let hash = BASE64URL_NOPAD.encode(&digest(&[b"app", app.as_str().as_bytes()]));
-    format!("o{}", hash.get(..PREFIX - 1).unwrap_or_default())
-}
-
-/// The openid of the user called `name` in `app`: always the same, and different in every app.
-pub(super) fn openid_of(app: &AppId, name: &str) -> String {
-    let hash = BASE64URL_NOPAD.encode(&digest(&[b"user", app.as_str().as_bytes(), name.as_bytes()]));
-    openid_prefix(app) + hash.get(..OPENID_LENGTH - PREFIX).unwrap_or_default()
-}
-
-/// SHA-256 over `parts`, a zero byte after each.
-pub(super) fn digest(parts: &[&[u8]]) -> [u8; 32] {
-    let mut hash = Sha256::new();
-    for part in parts {
-        hash.update(part);
-        hash.update([0]);
-    }
-    hash.finalize().into()
 }
 
 /// What all calls and tasks of one simulator share.
@@ -417,32 +336,4 @@ impl Drop for UnderWay {
     fn drop(&mut self) {
         self.0.under_way.send_modify(|count| *count = count.saturating_sub(1));
     }
-}
-
-impl CheckRecord {
-    /// A check of which nothing is known yet but when, for whom and by which API.
-    pub(super) fn new(at: Timestamp, app_id: AppId, api: Api) -> Self {
-        Self {
-            at,
-            app_id,
-            api,
-            openid: None,
-            scene: None,
-            text: None,
-            content: None,
-            media_url: None,
-            media_type: None,
-            media_sha256: None,
-            media_bytes: None,
-            errcode: 0,
-            trace_id: None,
-            push_errcode: None,
-            verdict: None,
-        }
-    }
-}
-
-/// SHA-256 of a medium, as it stands in the record.
-pub(super) fn digest_of_bytes(bytes: &[u8]) -> String {
-    HEXLOWER.encode(&Sha256::digest(bytes))
 }

@@ -169,7 +169,7 @@ async fn the_record_says_which_bytes_were_judged() {
     bench.simulator.idle().await;
     let record = bench.simulator.checks().pop().unwrap();
     assert_eq!(record.media_url.as_deref(), Some(url.as_str()));
-    assert_eq!(record.media_sha256, Some(world::digest_of_bytes(&png(64, 48, RED))));
+    assert_eq!(record.media_sha256, Some(ids::digest_of_bytes(&png(64, 48, RED))));
     assert_eq!(record.trace_id.as_deref(), answer["trace_id"].as_str());
     assert_eq!(record.verdict, Some(Verdict::new("risky", RED_LABEL)));
 }

@@ -1,10 +1,12 @@
 //! How the simulator is told to behave towards one app: pushes, outages, verdicts, quotas, tokens.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::calls::Api;
+use super::api::Api;
+use super::verdict::ForcedVerdict;
 
 /// How WeChat behaves towards one app. Every field has a default; an unknown field is refused by name.
 ///
@@ -100,12 +102,17 @@ impl Default for Behaviour {
 
 impl Behaviour {
     /// The limits of `api`: those that were set, else WeChat's own.
-    pub(super) fn quota(&self, api: Api) -> Quota {
+    pub(crate) fn quota(&self, api: Api) -> Quota {
         self.quotas.get(&api).copied().unwrap_or_else(|| Quota::of_wechat(api))
     }
 
+    /// How long an old token lives on beside its successor.
+    pub(crate) fn token_overlap(&self) -> Duration {
+        Duration::from_secs(self.token_overlap_s.min(self.token_lifetime_s / 2))
+    }
+
     /// What goes wrong with this call of `api`, counted down.
-    pub(super) fn take_failure(&mut self, api: Api) -> Option<Failure> {
+    pub(crate) fn take_failure(&mut self, api: Api) -> Option<Failure> {
         let index = self.fail.iter().position(|failure| failure.api == api && failure.calls != Some(0))?;
         let failure = self.fail.get_mut(index)?;
         if let Some(calls) = &mut failure.calls {
@@ -119,7 +126,7 @@ impl Behaviour {
     }
 
     /// Whether this verdict's push is lost, counted down.
-    pub(super) fn take_drop(&mut self) -> bool {
+    pub(crate) fn take_drop(&mut self) -> bool {
         match &mut self.drop_pushes {
             Dropping::All => true,
             Dropping::Next(0) => false,
@@ -235,42 +242,6 @@ pub enum Fault {
     NotJson,
     /// HTTP 200 with an empty body.
     Empty,
-}
-
-/// A verdict that is given without looking: `{"verdict": {"suggest": "risky", "label": 20001}}`,
-/// `{"errcode": -1008}`, `"no_result"`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ForcedVerdict {
-    /// This one, known or unknown.
-    Verdict(Verdict),
-    /// A failed check: for a text the errcode of the answer, for a medium that of the push.
-    Errcode(i64),
-    /// errcode 0, but nothing that says what was found.
-    NoResult,
-}
-
-/// WeChat's word about a part.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Verdict {
-    /// `pass`, `review`, `risky`; a test may force any other word.
-    pub suggest: String,
-    /// WeChat's number for what it found (`wechat-api.md` §5); left out where `null`.
-    #[serde(default)]
-    pub label: Option<i64>,
-}
-
-impl Verdict {
-    /// A verdict with a label.
-    pub fn new(suggest: &str, label: i64) -> Self {
-        Self { suggest: suggest.to_owned(), label: Some(label) }
-    }
-
-    /// `pass`, label 100 (正常).
-    pub fn pass() -> Self {
-        Self::new("pass", 100)
-    }
 }
 
 /// How often an API may be called.
