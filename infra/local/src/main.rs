@@ -120,7 +120,7 @@ async fn run(flags: Flags) -> Result<(), Box<dyn Error>> {
     }
     if let (Some(simulator), Some(folder)) = (&simulator, &flags.data) {
         let file = folder.join("simulator.json");
-        simulator.keep_in(&file).map_err(|error| format!("--data: {}: {error}", file.display()))?;
+        simulator.save_to(&file).map_err(|error| format!("--data: {}: {error}", file.display()))?;
     }
     let mut output = std::io::stdout().lock();
     // Nobody may be reading; the run is of use all the same.

@@ -31,11 +31,12 @@ use crate::cuttable_listener;
 mod calls;
 mod control;
 mod events;
-mod kept;
 mod login;
 mod media;
 mod pictures;
 mod pushes;
+mod saved_state;
+mod shared;
 mod text;
 mod tokens;
 mod vocabulary;
@@ -55,8 +56,9 @@ pub use vocabulary::records::{CheckRecord, PushRecord};
 pub use vocabulary::simulated_app::SimulatedApp;
 pub use vocabulary::verdict::{ForcedVerdict, Verdict};
 
+use shared::Shared;
 use vocabulary::ids;
-use world::{Shared, World};
+use world::World;
 
 /// A running simulator. When the last clone is dropped, it ends, and with it all that it had under way.
 #[derive(Clone)]
@@ -126,8 +128,13 @@ impl Simulator {
     ///
     /// # Errors
     /// When the file cannot be read, or is none of ours.
-    pub fn keep_in(&self, file: &Path) -> io::Result<()> {
-        self.running.shared.keep_in(file)
+    pub fn save_to(&self, file: &Path) -> io::Result<()> {
+        let shared = &self.running.shared;
+        for (app_id, trace_id, check) in shared.take_up(file)? {
+            media::resume(shared, &app_id, trace_id, check);
+        }
+        shared.save_to(file);
+        Ok(())
     }
 
     /// Ends serving, and every download and push that is under way. Dropping the last clone does the same.

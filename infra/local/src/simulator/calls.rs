@@ -14,10 +14,11 @@ use serde_json::{Value, json};
 
 use crate::cuttable_listener::Connection;
 
+use super::shared::Shared;
 use super::vocabulary::api::{Api, Refusal};
 use super::vocabulary::behaviour::{Failure, Fault};
 use super::vocabulary::call::{Call, pairs};
-use super::world::{Shared, World};
+use super::world::World;
 use super::{login, media, pictures, text, tokens};
 
 /// More than any API takes; what is larger is refused with 45001 unread.

@@ -18,12 +18,13 @@ use serde_json::json;
 
 use super::calls;
 use super::pushes::{self, ReleaseOrder};
+use super::shared::Shared;
 use super::vocabulary::api::Api;
 use super::vocabulary::behaviour::Behaviour;
 use super::vocabulary::ids::openid_of;
 use super::vocabulary::media_check::MediaEvent;
 use super::vocabulary::verdict::ForcedVerdict;
-use super::world::{App, Shared};
+use super::world::App;
 
 /// How many records one answer lists.
 const LISTED: usize = 1_000;
@@ -89,15 +90,6 @@ fn parsed<T: DeserializeOwned>(body: &Bytes) -> Result<T, Problem> {
 }
 
 impl Shared {
-    /// Changes an app; nothing if it is not known.
-    pub(super) fn change<T>(&self, app_id: &AppId, change: impl FnOnce(&mut App) -> T) -> Option<T> {
-        let changed = self.world().apps.get_mut(app_id).map(change);
-        if changed.is_none() {
-            tracing::warn!(%app_id, "simulator: no such app");
-        }
-        changed
-    }
-
     fn known(&self, app_id: &str) -> Result<AppId, Problem> {
         let known = AppId::parse(app_id).ok().filter(|app_id| self.world().apps.contains_key(app_id));
         known.ok_or_else(|| Problem::not_found(format!("the simulator knows no app {app_id:?}")))
@@ -267,6 +259,6 @@ async fn change_user(
         "forget" => shared.change(&app_id, |app| app.forget(&openid)).unwrap_or_default(),
         _ => return Err(Problem::not_found("a user can visit, leave, or be forgotten with forget")),
     };
-    shared.keep();
+    shared.save();
     if known { Ok(StatusCode::NO_CONTENT) } else { Err(Problem::not_found("there is no such user")) }
 }

@@ -5,10 +5,11 @@ use greenlight::clock::Timestamp;
 use greenlight::ids::AppId;
 use serde_json::{Value, json};
 
+use super::shared::Shared;
 use super::vocabulary::api::{Api, Refusal};
 use super::vocabulary::call::Call;
 use super::vocabulary::ids::openid_of;
-use super::world::{Shared, World};
+use super::world::World;
 
 /// The user that a login code stands for: what comes before its last `-`, or else the whole code.
 /// `alice-1` and `alice-2` are two logins of `alice`.
@@ -52,6 +53,6 @@ pub(super) fn jscode2session(shared: &Shared, call: &Call) -> Result<Value, Refu
     let openid = world.log_in(&app_id, code, now)?;
     let session_key = BASE64.encode(world.fresh_bytes().get(..16).unwrap_or_default());
     drop(world);
-    shared.keep();
+    shared.save();
     Ok(json!({ "session_key": session_key, "openid": openid }))
 }

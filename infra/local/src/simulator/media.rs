@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::pictures;
 use super::pushes;
+use super::shared::Shared;
 use super::text::{check_scene, is_version_2};
 use super::vocabulary::api::{Api, Refusal};
 use super::vocabulary::behaviour::{Behaviour, MediaReading, PushShape, RepeatBy};
@@ -19,7 +20,6 @@ use super::vocabulary::ids::{digest_of_bytes, openid_of};
 use super::vocabulary::media_check::{MediaEvent, MediaKind, OpenCheck};
 use super::vocabulary::records::CheckRecord;
 use super::vocabulary::verdict::{DOWNLOAD_ERROR, ForcedVerdict, Outcome, Verdict};
-use super::world::Shared;
 
 /// 单个文件大小不超过10M (多媒体内容安全识别.md).
 const LARGEST_MEDIUM: usize = 10 << 20;
@@ -116,7 +116,7 @@ async fn accept(
     app.open.insert(trace_id.clone(), open);
     drop(world);
     // Before it is answered: what was taken is owed.
-    shared.keep();
+    shared.save();
     let check =
         Check { app_id: record.app_id.clone(), trace_id: trace_id.clone(), admitted, behaviour, forced, reading };
     let wait = check.behaviour.push_before_answer;
@@ -125,7 +125,8 @@ async fn accept(
 }
 
 /// Begins a check again that an earlier simulator had taken.
-pub(super) fn resume(shared: &Arc<Shared>, app_id: &AppId, trace_id: String, url: reqwest::Url, check: OpenCheck) {
+pub(super) fn resume(shared: &Arc<Shared>, app_id: &AppId, trace_id: String, check: OpenCheck) {
+    let Ok(url) = reqwest::Url::parse(&check.media_url) else { return };
     let open = OpenCheck { media_url: url.to_string(), ..check };
     let mut record = CheckRecord::new(shared.clock.now(), app_id.clone(), Api::MediaCheckAsync);
     record.openid = Some(open.openid.clone());

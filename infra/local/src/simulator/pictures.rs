@@ -6,13 +6,13 @@ use bytes::Bytes;
 use image::{ImageFormat, ImageReader, Limits};
 use serde_json::{Value, json};
 
+use super::shared::Shared;
 use super::vocabulary::api::{Api, Refusal};
 use super::vocabulary::call::Call;
 use super::vocabulary::ids::digest_of_bytes;
 use super::vocabulary::media_check::MediaKind;
 use super::vocabulary::records::CheckRecord;
 use super::vocabulary::verdict::Verdict;
-use super::world::Shared;
 
 /// The label of a picture that is mostly red (色情; the documentation of media checks knows it).
 pub const RED_LABEL: i64 = 20002;

@@ -10,13 +10,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::events::{message, write};
+use super::shared::Shared;
 use super::vocabulary::behaviour::{Behaviour, PushFormat, PushMode, PushShape};
 use super::vocabulary::ids::{account_of, openid_of};
 use super::vocabulary::media_check::MediaEvent;
 use super::vocabulary::records::PushRecord;
 use super::vocabulary::simulated_app::SimulatedApp;
 use super::vocabulary::verdict::{ForcedVerdict, Outcome};
-use super::world::Shared;
 
 /// In which order held pushes are released: `"oldest_first"`, `"newest_first"`, `{"shuffled": 7}`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -116,7 +116,7 @@ pub(super) async fn repeat(
 async fn send_event(shared: &Shared, event: &MediaEvent) -> bool {
     let all = send_copies(shared, event).await;
     shared.change(&event.app_id, |app| app.open.remove(&event.trace_id));
-    shared.keep();
+    shared.save();
     all
 }
 

@@ -4,11 +4,12 @@ use greenlight::clock::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::shared::Shared;
 use super::vocabulary::api::{Api, Refusal};
 use super::vocabulary::call::Call;
 use super::vocabulary::records::CheckRecord;
 use super::vocabulary::verdict::{ForcedVerdict, Verdict};
-use super::world::{Shared, World};
+use super::world::World;
 
 /// A text with one of these words is risky, label 20006 (违法犯罪).
 pub const RISKY_WORDS: [&str; 2] = ["违禁", "forbidden"];

@@ -1,22 +1,20 @@
 //! What the simulated WeChat knows: apps, users, tokens, quotas, and the record of what was asked.
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
-use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use data_encoding::HEXLOWER;
-use greenlight::clock::{Clock, Timestamp};
+use greenlight::clock::Timestamp;
 use greenlight::ids::AppId;
-use tokio::sync::watch;
 
-use super::tokens::{IssuedToken, Tokens};
 use super::vocabulary::api::{Api, Refusal};
 use super::vocabulary::behaviour::Behaviour;
 use super::vocabulary::ids::{OPENID_LENGTH, digest, openid_prefix};
 use super::vocabulary::media_check::{MediaEvent, OpenCheck};
 use super::vocabulary::records::{CheckRecord, PushRecord};
 use super::vocabulary::simulated_app::SimulatedApp;
+
+mod tokens;
 
 /// How many checks and how many pushes are remembered.
 const REMEMBERED: usize = 100_000;
@@ -35,6 +33,34 @@ pub(super) struct Usage {
     minute_calls: u64,
     day: Option<Timestamp>,
     day_calls: u64,
+}
+
+/// Which of an app's two tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum TokenKind {
+    /// Of `/cgi-bin/stable_token`.
+    Stable,
+    /// Of `/cgi-bin/token`.
+    Plain,
+}
+
+/// A token that was given out at some time.
+#[derive(Clone, Debug)]
+pub(super) struct IssuedToken {
+    app_id: AppId,
+    kind: TokenKind,
+    expires_at: Timestamp,
+    overwritten_at: Option<Timestamp>,
+}
+
+/// The tokens of one app that are given out now.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Tokens {
+    stable: Option<String>,
+    plain: Option<String>,
+    forced_at: Option<Timestamp>,
+    forced_day: Option<Timestamp>,
+    forced_calls: u32,
 }
 
 /// One app.
@@ -190,6 +216,15 @@ impl World {
             .find(|record| record.app_id == *app && record.trace_id.as_deref() == Some(trace_id))
     }
 
+    /// Checks who asks: 41002 and 41004 for what is missing, 40013 and 40125 for what is wrong.
+    pub(super) fn admit_secret(&self, app_id: Option<&str>, secret: Option<&str>) -> Result<AppId, Refusal> {
+        let app_id = app_id.filter(|text| !text.is_empty()).ok_or(Refusal::of(41002))?;
+        let secret = secret.filter(|text| !text.is_empty()).ok_or(Refusal::of(41004))?;
+        let app_id = AppId::parse(app_id).map_err(|_| Refusal::of(40013))?;
+        let app = self.apps.get(&app_id).ok_or(Refusal::of(40013))?;
+        if app.settings.app_secret == secret { Ok(app_id) } else { Err(Refusal::of(40125)) }
+    }
+
     /// Whether `openid` may be checked for `app` now.
     ///
     /// 40003 for what is no openid of ours, 43104 for one of another app, 61010 for a user who was not there
@@ -213,127 +248,5 @@ impl World {
             _ if known_elsewhere() => Err(Refusal::of(43104)),
             _ => Err(Refusal::of(40003)),
         }
-    }
-}
-
-/// What all calls and tasks of one simulator share.
-pub(super) struct Shared {
-    pub(super) clock: Clock,
-    pub(super) client: reqwest::Client,
-    pub(super) hangs: Hangs,
-    pub(super) stopped: watch::Sender<bool>,
-    under_way: watch::Sender<usize>,
-    /// The file that outlives a restart, if there is one.
-    pub(super) kept_in: OnceLock<PathBuf>,
-    world: Mutex<World>,
-}
-
-impl Shared {
-    pub(super) fn new(world: World, client: reqwest::Client, clock: Clock) -> Self {
-        Self {
-            clock,
-            client,
-            hangs: Hangs::default(),
-            stopped: watch::Sender::new(false),
-            under_way: watch::Sender::new(0),
-            kept_in: OnceLock::new(),
-            world: Mutex::new(world),
-        }
-    }
-
-    /// The world, locked. A thread that panicked with the lock left nothing half-done that matters to a simulator.
-    pub(super) fn world(&self) -> MutexGuard<'_, World> {
-        self.world.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Runs `work` beside the calls, until it is done or the simulator stops. It counts as under way at once.
-    pub(super) fn spawn(self: &Arc<Self>, work: impl Future<Output = ()> + Send + 'static) -> watch::Receiver<bool> {
-        let (done, receiver) = watch::channel(false);
-        self.under_way.send_modify(|count| *count += 1);
-        let guard = UnderWay(Arc::clone(self));
-        tokio::spawn(async move {
-            let mut stopped = guard.0.stopped.subscribe();
-            tokio::select! {
-                _ = stopped.wait_for(|stopped| *stopped) => {}
-                () = work => {}
-            }
-            drop(guard);
-            done.send_replace(true);
-        });
-        receiver
-    }
-
-    /// Waits until no download and no push is under way. Held pushes wait for their release, and do not count.
-    pub(super) async fn idle(&self) {
-        let mut under_way = self.under_way.subscribe();
-        // The sender lives as long as `self`, so this cannot fail.
-        let _count = under_way.wait_for(|count| *count == 0).await;
-    }
-
-    /// Ends everything that is under way.
-    pub(super) fn stop(&self) {
-        self.stopped.send_replace(true);
-    }
-}
-
-/// The calls that hang.
-pub(super) struct Hangs {
-    hanging: watch::Sender<usize>,
-    releases: watch::Sender<u64>,
-}
-
-impl Default for Hangs {
-    fn default() -> Self {
-        Self { hanging: watch::Sender::new(0), releases: watch::Sender::new(0) }
-    }
-}
-
-impl Hangs {
-    /// Hangs until the next release.
-    pub(super) async fn hang(&self) {
-        // Subscribed before it is counted, so that whoever sees the count cannot release too early.
-        let mut releases = self.releases.subscribe();
-        self.hanging.send_modify(|count| *count += 1);
-        let _counted = Hanging(self);
-        // The sender lives as long as `self`, so this cannot fail.
-        let _release = releases.changed().await;
-    }
-
-    /// Lets everything that hangs go on.
-    pub(super) fn release(&self) {
-        self.releases.send_modify(|count| *count += 1);
-    }
-
-    /// Waits until so many calls hang.
-    pub(super) async fn until(&self, calls: usize) {
-        let mut hanging = self.hanging.subscribe();
-        let _count = hanging.wait_for(|count| *count >= calls).await;
-    }
-}
-
-#[cfg(test)]
-impl Hangs {
-    /// Waits until no call hangs.
-    pub(super) async fn until_none(&self) {
-        let mut hanging = self.hanging.subscribe();
-        let _count = hanging.wait_for(|count| *count == 0).await;
-    }
-}
-
-/// One hanging call; it also ends when its caller goes away.
-struct Hanging<'a>(&'a Hangs);
-
-impl Drop for Hanging<'_> {
-    fn drop(&mut self) {
-        self.0.hanging.send_modify(|count| *count = count.saturating_sub(1));
-    }
-}
-
-/// One piece of work that [`Shared::idle`] waits for.
-struct UnderWay(Arc<Shared>);
-
-impl Drop for UnderWay {
-    fn drop(&mut self) {
-        self.0.under_way.send_modify(|count| *count = count.saturating_sub(1));
     }
 }

@@ -1,37 +1,36 @@
 //! What outlives a restart of a local run: who was there, which codes were used, and which verdicts are still owed.
 //!
-//! WeChat does not forget them when Greenlight is killed, so neither does what stands for it. Tokens are not kept: a new
+//! WeChat does not forget them when Greenlight is killed, so neither does what stands for it. Tokens are not saved: a new
 //! simulator knows none of the old ones, which is what a forced renewal elsewhere does.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use greenlight::clock::Timestamp;
 use greenlight::ids::AppId;
 use serde::{Deserialize, Serialize};
 
-use super::media;
+use super::shared::Shared;
 use super::vocabulary::media_check::OpenCheck;
-use super::world::{App, Shared, User, World};
+use super::world::{App, User, World};
 
 #[derive(Default, Serialize, Deserialize)]
-struct Kept {
-    apps: BTreeMap<AppId, KeptApp>,
+struct SavedState {
+    apps: BTreeMap<AppId, SavedApp>,
 }
 
 #[derive(Default, Serialize, Deserialize)]
-struct KeptApp {
+struct SavedApp {
     push_url: String,
     active_at: BTreeMap<String, Option<Timestamp>>,
     used_codes: BTreeSet<String>,
     open: BTreeMap<String, OpenCheck>,
 }
 
-impl Kept {
+impl SavedState {
     fn of(world: &World) -> Self {
-        let app = |app: &App| KeptApp {
+        let app = |app: &App| SavedApp {
             push_url: app.settings.push_url.clone(),
             active_at: app.users.iter().map(|(openid, user)| (openid.clone(), user.active_at)).collect(),
             used_codes: app.used_codes.iter().cloned().collect(),
@@ -57,47 +56,54 @@ impl Kept {
 }
 
 impl Shared {
-    /// Takes up what stands in `file`, and keeps it up to date from now on.
-    pub(super) fn keep_in(self: &Arc<Self>, file: &Path) -> io::Result<()> {
-        let kept = Kept::read(file)?;
-        for (app_id, kept) in kept.apps {
+    /// Takes up what stands in `file` of users and codes.
+    ///
+    /// What it says of open checks is handed back by app and trace id, because their verdicts are still owed.
+    pub(super) fn take_up(&self, file: &Path) -> io::Result<Vec<(AppId, String, OpenCheck)>> {
+        let mut owed = Vec::new();
+        for (app_id, saved) in SavedState::read(file)?.apps {
             let taken_up = self.world().apps.get_mut(&app_id).map(|app| {
-                for (openid, active_at) in kept.active_at {
+                for (openid, active_at) in saved.active_at {
                     app.users.insert(openid, User { active_at });
                 }
-                app.used_codes.extend(kept.used_codes);
+                app.used_codes.extend(saved.used_codes);
                 app.settings.push_url.clone()
             });
             let Some(push_url) = taken_up else { continue };
-            for (trace_id, check) in kept.open {
-                let Ok(mut url) = reqwest::Url::parse(&check.media_url) else { continue };
-                move_along(&mut url, &kept.push_url, &push_url);
-                media::resume(self, &app_id, trace_id, url, check);
+            for (trace_id, mut check) in saved.open {
+                check.media_url = moved_along(&check.media_url, &saved.push_url, &push_url);
+                owed.push((app_id.clone(), trace_id, check));
             }
         }
-        // It is set once; a second call changes nothing.
-        let _ = self.kept_in.set(file.to_owned());
-        self.keep();
-        Ok(())
+        Ok(owed)
     }
 
-    /// Writes down what has changed, if it is to be kept.
-    pub(super) fn keep(&self) {
-        let Some(file) = self.kept_in.get() else { return };
+    /// Saves to `file` now, and from now on.
+    pub(super) fn save_to(&self, file: &Path) {
+        // It is set once; a second call changes nothing.
+        let _ = self.saved_in.set(file.to_owned());
+        self.save();
+    }
+
+    /// Writes down what has changed, if it is to be saved.
+    pub(super) fn save(&self) {
+        let Some(file) = self.saved_in.get() else { return };
         // Under the lock, so that an older state never overwrites a newer one.
         let world = self.world();
-        if let Err(error) = Kept::of(&world).write(file) {
-            tracing::warn!(%error, "simulator: its state could not be kept");
+        if let Err(error) = SavedState::of(&world).write(file) {
+            tracing::warn!(%error, "simulator: its state could not be saved");
         }
     }
 }
 
 /// A run that took another port reaches its media under that one.
-fn move_along(media_url: &mut reqwest::Url, from: &str, to: &str) {
-    let (Ok(from), Ok(to)) = (reqwest::Url::parse(from), reqwest::Url::parse(to)) else { return };
-    if media_url.origin() == from.origin() {
+fn moved_along(media_url: &str, from: &str, to: &str) -> String {
+    let parsed = [media_url, from, to].map(reqwest::Url::parse);
+    let [Ok(mut moved), Ok(from), Ok(to)] = parsed else { return media_url.to_owned() };
+    if moved.origin() == from.origin() {
         // Both are http with a host and a port, so neither is refused.
-        let _ = media_url.set_host(to.host_str());
-        let _ = media_url.set_port(to.port());
+        let _ = moved.set_host(to.host_str());
+        let _ = moved.set_port(to.port());
     }
+    moved.to_string()
 }
