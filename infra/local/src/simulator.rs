@@ -12,6 +12,9 @@
 //! - A picture that is mostly red is risky, one that is mostly yellow is for review; sound is risky or for review
 //!   when the file contains the word [`RISKY_SOUND`] or [`REVIEW_SOUND`].
 //!
+//! Each file imports only from further down: `dispatcher` and `control` take the calls; `apis` answer one each; `pushes`
+//! sends verdicts; `saved_state`, `shared` and `world` are what is known; `vocabulary` is what all of them speak of.
+//!
 //! The sources of WeChat's behaviour are named where it is simulated, by the titles of the pages of WeChat's
 //! mini program documentation (开发/服务端, 开发/指南).
 
@@ -28,26 +31,21 @@ use tokio::net::TcpListener;
 
 use crate::cuttable_listener;
 
-mod calls;
+mod apis;
 mod control;
-mod events;
-mod login;
-mod media;
-mod pictures;
+mod dispatcher;
 mod pushes;
 mod saved_state;
 mod shared;
-mod text;
-mod tokens;
 mod vocabulary;
 mod world;
 
 #[cfg(test)]
 mod tests;
 
-pub use pictures::{RED_LABEL, REVIEW_SOUND, RISKY_SOUND, YELLOW_LABEL};
+pub use apis::media_judge::{RED_LABEL, REVIEW_SOUND, RISKY_SOUND, YELLOW_LABEL};
+pub use apis::text::{REVIEW_WORDS, RISKY_WORDS};
 pub use pushes::{Pushed, ReleaseOrder};
-pub use text::{REVIEW_WORDS, RISKY_WORDS};
 pub use vocabulary::api::Api;
 pub use vocabulary::behaviour::{
     Behaviour, Dropping, Failure, Fault, MediaReading, PushFormat, PushMode, PushShape, Quota, RepeatBy, RepeatLimit,
@@ -56,6 +54,7 @@ pub use vocabulary::records::{CheckRecord, PushRecord};
 pub use vocabulary::simulated_app::SimulatedApp;
 pub use vocabulary::verdict::{ForcedVerdict, Verdict};
 
+use apis::media;
 use shared::Shared;
 use vocabulary::ids;
 use world::World;
@@ -109,7 +108,7 @@ impl Simulator {
         getrandom::fill(&mut seed).map_err(|error| io::Error::other(error.to_string()))?;
         let address = listener.local_addr()?;
         let shared = Arc::new(Shared::new(World::new(apps, seed), client, clock));
-        let router = control::router(Arc::clone(&shared));
+        let router = control::routes().fallback(dispatcher::answer).with_state(Arc::clone(&shared));
         tokio::spawn(cuttable_listener::serve(listener, router, shared.stopped.subscribe()));
         Ok(Self { running: Arc::new(Running { shared, address }) })
     }
@@ -130,7 +129,7 @@ impl Simulator {
     /// When the file cannot be read, or is none of ours.
     pub fn save_to(&self, file: &Path) -> io::Result<()> {
         let shared = &self.running.shared;
-        for (app_id, trace_id, check) in shared.take_up(file)? {
+        for (app_id, trace_id, check) in shared.restore_from(file)? {
             media::resume(shared, &app_id, trace_id, check);
         }
         shared.save_to(file);

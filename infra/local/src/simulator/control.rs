@@ -1,4 +1,4 @@
-//! The control API under `/simulator`, and the router.
+//! The control API under `/simulator`: what is told to the simulator from outside.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,7 +16,6 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use super::calls;
 use super::pushes::{self, ReleaseOrder};
 use super::shared::Shared;
 use super::vocabulary::api::Api;
@@ -29,9 +28,8 @@ use super::world::App;
 /// How many records one answer lists.
 const LISTED: usize = 1_000;
 
-/// WeChat's APIs, and `/simulator`.
-pub(super) fn router(shared: Arc<Shared>) -> Router {
-    let control = Router::new()
+pub(super) fn routes() -> Router<Arc<Shared>> {
+    Router::new()
         .route("/simulator", get(state))
         .route("/simulator/checks", get(checks))
         .route("/simulator/pushes", get(sent))
@@ -44,11 +42,8 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         .route("/simulator/apps/{app_id}/users/{openid}/{action}", post(change_user))
         .method_not_allowed_fallback(async || {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "this path has other methods")
-        });
-    control
+        })
         .route("/simulator/{*rest}", axum::routing::any(async || Problem::not_found("there is no such path")))
-        .fallback(calls::answer)
-        .with_state(shared)
 }
 
 /// What is wrong with a control call.

@@ -9,7 +9,6 @@ use http::header;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::events::{message, write};
 use super::shared::Shared;
 use super::vocabulary::behaviour::{Behaviour, PushFormat, PushMode, PushShape};
 use super::vocabulary::ids::{account_of, openid_of};
@@ -17,6 +16,10 @@ use super::vocabulary::media_check::MediaEvent;
 use super::vocabulary::records::PushRecord;
 use super::vocabulary::simulated_app::SimulatedApp;
 use super::vocabulary::verdict::{ForcedVerdict, Outcome};
+
+mod message;
+
+use message::{message, write};
 
 /// In which order held pushes are released: `"oldest_first"`, `"newest_first"`, `{"shuffled": 7}`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -56,20 +56,20 @@ impl SavedState {
 }
 
 impl Shared {
-    /// Takes up what stands in `file` of users and codes.
+    /// Restores the users and codes that stand in `file`.
     ///
     /// What it says of open checks is handed back by app and trace id, because their verdicts are still owed.
-    pub(super) fn take_up(&self, file: &Path) -> io::Result<Vec<(AppId, String, OpenCheck)>> {
+    pub(super) fn restore_from(&self, file: &Path) -> io::Result<Vec<(AppId, String, OpenCheck)>> {
         let mut owed = Vec::new();
         for (app_id, saved) in SavedState::read(file)?.apps {
-            let taken_up = self.world().apps.get_mut(&app_id).map(|app| {
+            let restored = self.world().apps.get_mut(&app_id).map(|app| {
                 for (openid, active_at) in saved.active_at {
                     app.users.insert(openid, User { active_at });
                 }
                 app.used_codes.extend(saved.used_codes);
                 app.settings.push_url.clone()
             });
-            let Some(push_url) = taken_up else { continue };
+            let Some(push_url) = restored else { continue };
             for (trace_id, mut check) in saved.open {
                 check.media_url = moved_along(&check.media_url, &saved.push_url, &push_url);
                 owed.push((app_id.clone(), trace_id, check));
@@ -91,7 +91,7 @@ impl Shared {
         // Under the lock, so that an older state never overwrites a newer one.
         let world = self.world();
         if let Err(error) = SavedState::of(&world).write(file) {
-            tracing::warn!(%error, "simulator: its state could not be saved");
+            tracing::warn!(%error, "simulator: its state could not be kept");
         }
     }
 }

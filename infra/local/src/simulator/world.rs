@@ -46,7 +46,7 @@ pub(super) enum TokenKind {
 
 /// A token that was given out at some time.
 #[derive(Clone, Debug)]
-pub(super) struct IssuedToken {
+struct IssuedToken {
     app_id: AppId,
     kind: TokenKind,
     expires_at: Timestamp,
@@ -55,7 +55,7 @@ pub(super) struct IssuedToken {
 
 /// The tokens of one app that are given out now.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Tokens {
+struct Tokens {
     stable: Option<String>,
     plain: Option<String>,
     forced_at: Option<Timestamp>,
@@ -70,7 +70,7 @@ pub(super) struct App {
     pub(super) users: BTreeMap<String, User>,
     pub(super) forgotten: HashSet<String>,
     pub(super) used_codes: HashSet<String>,
-    pub(super) tokens: Tokens,
+    tokens: Tokens,
     pub(super) usage: BTreeMap<Api, Usage>,
     pub(super) calls: BTreeMap<Api, u64>,
     pub(super) held: Vec<MediaEvent>,
@@ -81,7 +81,7 @@ pub(super) struct App {
 }
 
 impl App {
-    pub(super) fn new(settings: SimulatedApp) -> Self {
+    fn new(settings: SimulatedApp) -> Self {
         Self {
             settings,
             behaviour: Behaviour::default(),
@@ -154,7 +154,7 @@ impl App {
 /// Everything behind one lock, which is never held while something is awaited.
 pub(super) struct World {
     pub(super) apps: BTreeMap<AppId, App>,
-    pub(super) issued: HashMap<String, IssuedToken>,
+    issued: HashMap<String, IssuedToken>,
     pub(super) checks: VecDeque<CheckRecord>,
     pub(super) pushes: VecDeque<PushRecord>,
     seed: [u8; 16],

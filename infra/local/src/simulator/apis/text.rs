@@ -4,12 +4,13 @@ use greenlight::clock::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::shared::Shared;
-use super::vocabulary::api::{Api, Refusal};
-use super::vocabulary::call::Call;
-use super::vocabulary::records::CheckRecord;
-use super::vocabulary::verdict::{ForcedVerdict, Verdict};
-use super::world::World;
+use super::check_request::{admit_author, is_version_2};
+use crate::simulator::shared::Shared;
+use crate::simulator::vocabulary::api::{Api, Refusal};
+use crate::simulator::vocabulary::call::Call;
+use crate::simulator::vocabulary::records::CheckRecord;
+use crate::simulator::vocabulary::verdict::{ForcedVerdict, Verdict};
+use crate::simulator::world::World;
 
 /// A text with one of these words is risky, label 20006 (违法犯罪).
 pub const RISKY_WORDS: [&str; 2] = ["违禁", "forbidden"];
@@ -42,22 +43,8 @@ impl TextBody {
     }
 }
 
-/// The version of a check: none is version 1, as it was before 2021-09-01; any but 2 is a wrong one.
-pub(super) fn is_version_2(version: Option<i64>) -> Result<bool, Refusal> {
-    match version {
-        None => Ok(false),
-        Some(2) => Ok(true),
-        Some(_) => Err(Refusal::of(47001)),
-    }
-}
-
-/// 40129 unless the scene is 1 to 4.
-pub(super) fn check_scene(scene: Option<i64>) -> Result<(), Refusal> {
-    if scene.is_some_and(|scene| (1..=4).contains(&scene)) { Ok(()) } else { Err(Refusal::of(40129)) }
-}
-
 /// `POST /wxa/msg_sec_check`.
-pub(super) fn msg_sec_check(shared: &Shared, call: &Call) -> Result<Value, Refusal> {
+pub(crate) fn msg_sec_check(shared: &Shared, call: &Call) -> Result<Value, Refusal> {
     let now = shared.clock.now();
     let mut world = shared.world();
     let app_id = world.admit_token(call.parameter("access_token"), now)?;
@@ -88,9 +75,7 @@ fn judge(
         return Err(Refusal::of(47001));
     }
     if version_2 {
-        check_scene(body.scene)?;
-        let openid = body.openid.as_deref().filter(|openid| !openid.is_empty()).ok_or(Refusal::of(40003))?;
-        world.admit(&record.app_id, openid, now)?;
+        admit_author(world, &record.app_id, body.scene, body.openid.as_deref(), now)?;
         if content.chars().count() > LONGEST_CONTENT {
             return Err(Refusal::of(45002));
         }

@@ -5,43 +5,41 @@ use greenlight::clock::Timestamp;
 use greenlight::ids::AppId;
 use serde_json::{Value, json};
 
-use super::shared::Shared;
-use super::vocabulary::api::{Api, Refusal};
-use super::vocabulary::call::Call;
-use super::vocabulary::ids::openid_of;
-use super::world::World;
+use crate::simulator::shared::Shared;
+use crate::simulator::vocabulary::api::{Api, Refusal};
+use crate::simulator::vocabulary::call::Call;
+use crate::simulator::vocabulary::ids::openid_of;
+use crate::simulator::world::World;
 
 /// The user that a login code stands for: what comes before its last `-`, or else the whole code.
 /// `alice-1` and `alice-2` are two logins of `alice`.
-pub(super) fn user_of_code(code: &str) -> &str {
+fn user_of_code(code: &str) -> &str {
     match code.rsplit_once('-') {
         Some((name, _)) if !name.is_empty() => name,
         _ => code,
     }
 }
 
-impl World {
-    /// Uses up `code` and lets its user in: 40029 for codes that begin with `bad`, 40226 for `blocked`,
-    /// 40163 for one that was used before.
-    fn log_in(&mut self, app_id: &AppId, code: &str, now: Timestamp) -> Result<String, Refusal> {
-        let app = self.apps.get_mut(app_id).ok_or(Refusal::of(40013))?;
-        if code.starts_with("bad") {
-            return Err(Refusal::of(40029));
-        }
-        if code.starts_with("blocked") {
-            return Err(Refusal::of(40226));
-        }
-        if !app.used_codes.insert(code.to_owned()) {
-            return Err(Refusal::of(40163));
-        }
-        let openid = openid_of(app_id, user_of_code(code));
-        app.visit(&openid, now);
-        Ok(openid)
+/// Uses up `code` and lets its user in: 40029 for codes that begin with `bad`, 40226 for `blocked`,
+/// 40163 for one that was used before.
+fn log_in(world: &mut World, app_id: &AppId, code: &str, now: Timestamp) -> Result<String, Refusal> {
+    let app = world.apps.get_mut(app_id).ok_or(Refusal::of(40013))?;
+    if code.starts_with("bad") {
+        return Err(Refusal::of(40029));
     }
+    if code.starts_with("blocked") {
+        return Err(Refusal::of(40226));
+    }
+    if !app.used_codes.insert(code.to_owned()) {
+        return Err(Refusal::of(40163));
+    }
+    let openid = openid_of(app_id, user_of_code(code));
+    app.visit(&openid, now);
+    Ok(openid)
 }
 
 /// `GET /sns/jscode2session`. Its success has no errcode (小程序登录凭证校验.md).
-pub(super) fn jscode2session(shared: &Shared, call: &Call) -> Result<Value, Refusal> {
+pub(crate) fn jscode2session(shared: &Shared, call: &Call) -> Result<Value, Refusal> {
     let now = shared.clock.now();
     let mut world = shared.world();
     let app_id = world.admit_secret(call.parameter("appid"), call.parameter("secret"))?;
@@ -50,7 +48,7 @@ pub(super) fn jscode2session(shared: &Shared, call: &Call) -> Result<Value, Refu
         return Err(Refusal::of(40002));
     }
     let code = call.parameter("js_code").filter(|code| !code.is_empty()).ok_or(Refusal::of(41008))?;
-    let openid = world.log_in(&app_id, code, now)?;
+    let openid = log_in(&mut world, &app_id, code, now)?;
     let session_key = BASE64.encode(world.fresh_bytes().get(..16).unwrap_or_default());
     drop(world);
     shared.save();

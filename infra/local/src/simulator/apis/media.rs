@@ -9,17 +9,17 @@ use http::{StatusCode, header};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::pictures;
-use super::pushes;
-use super::shared::Shared;
-use super::text::{check_scene, is_version_2};
-use super::vocabulary::api::{Api, Refusal};
-use super::vocabulary::behaviour::{Behaviour, MediaReading, PushShape, RepeatBy};
-use super::vocabulary::call::Call;
-use super::vocabulary::ids::{digest_of_bytes, openid_of};
-use super::vocabulary::media_check::{MediaEvent, MediaKind, OpenCheck};
-use super::vocabulary::records::CheckRecord;
-use super::vocabulary::verdict::{DOWNLOAD_ERROR, ForcedVerdict, Outcome, Verdict};
+use super::check_request::{admit_author, is_version_2};
+use super::media_judge;
+use crate::simulator::pushes;
+use crate::simulator::shared::Shared;
+use crate::simulator::vocabulary::api::{Api, Refusal};
+use crate::simulator::vocabulary::behaviour::{Behaviour, MediaReading, PushShape, RepeatBy};
+use crate::simulator::vocabulary::call::Call;
+use crate::simulator::vocabulary::ids::{digest_of_bytes, openid_of};
+use crate::simulator::vocabulary::media_check::{MediaEvent, MediaKind, OpenCheck};
+use crate::simulator::vocabulary::records::CheckRecord;
+use crate::simulator::vocabulary::verdict::{DOWNLOAD_ERROR, ForcedVerdict, Outcome, Verdict};
 
 /// 单个文件大小不超过10M (多媒体内容安全识别.md).
 const LARGEST_MEDIUM: usize = 10 << 20;
@@ -42,7 +42,7 @@ struct Admitted {
 }
 
 /// `POST /wxa/media_check_async`.
-pub(super) async fn media_check_async(shared: &Arc<Shared>, call: &Call) -> Result<Value, Refusal> {
+pub(crate) async fn media_check_async(shared: &Arc<Shared>, call: &Call) -> Result<Value, Refusal> {
     let now = shared.clock.now();
     let (mut record, body) = {
         let mut world = shared.world();
@@ -125,7 +125,7 @@ async fn accept(
 }
 
 /// Begins a check again that an earlier simulator had taken.
-pub(super) fn resume(shared: &Arc<Shared>, app_id: &AppId, trace_id: String, check: OpenCheck) {
+pub(crate) fn resume(shared: &Arc<Shared>, app_id: &AppId, trace_id: String, check: OpenCheck) {
     let Ok(url) = reqwest::Url::parse(&check.media_url) else { return };
     let open = OpenCheck { media_url: url.to_string(), ..check };
     let mut record = CheckRecord::new(shared.clock.now(), app_id.clone(), Api::MediaCheckAsync);
@@ -164,9 +164,7 @@ fn admit(shared: &Shared, app_id: &AppId, body: &MediaBody, now: Timestamp) -> R
         // Version 1 names nobody, yet its push comes from somebody.
         return Ok(Admitted { url, kind, openid: openid_of(app_id, "nobody"), shape: PushShape::V1 });
     }
-    check_scene(body.scene)?;
-    let openid = body.openid.as_deref().filter(|openid| !openid.is_empty()).ok_or(Refusal::of(40003))?;
-    world.admit(app_id, openid, now)?;
+    let openid = admit_author(&world, app_id, body.scene, body.openid.as_deref(), now)?;
     Ok(Admitted { url, kind, openid: openid.to_owned(), shape: app.behaviour.push_shape })
 }
 
@@ -222,7 +220,7 @@ impl Check {
             return Outcome::found(Verdict::pass());
         }
         let kind = self.admitted.kind;
-        let judged = tokio::task::spawn_blocking(move || pictures::judge(kind, &bytes)).await;
+        let judged = tokio::task::spawn_blocking(move || media_judge::judge(kind, &bytes)).await;
         judged.ok().flatten().map_or(unreadable, Outcome::found)
     }
 }

@@ -5,10 +5,10 @@ use greenlight::ids::AppId;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::shared::Shared;
-use super::vocabulary::api::{Api, Refusal};
-use super::vocabulary::call::Call;
-use super::world::{TokenKind, World};
+use crate::simulator::shared::Shared;
+use crate::simulator::vocabulary::api::{Api, Refusal};
+use crate::simulator::vocabulary::call::Call;
+use crate::simulator::world::{TokenKind, World};
 
 #[derive(Deserialize)]
 struct StableTokenBody {
@@ -20,7 +20,7 @@ struct StableTokenBody {
 }
 
 /// `POST /cgi-bin/stable_token`.
-pub(super) fn stable_token(shared: &Shared, call: &Call) -> Result<Value, Refusal> {
+pub(crate) fn stable_token(shared: &Shared, call: &Call) -> Result<Value, Refusal> {
     let body: StableTokenBody = call.json()?;
     if body.grant_type.as_deref() != Some("client_credential") {
         return Err(Refusal::of(40002));
@@ -34,7 +34,7 @@ pub(super) fn stable_token(shared: &Shared, call: &Call) -> Result<Value, Refusa
 }
 
 /// `GET /cgi-bin/token`: every call gives out a new token and ends the one before, after the overlap.
-pub(super) fn plain_token(shared: &Shared, call: &Call) -> Result<Value, Refusal> {
+pub(crate) fn plain_token(shared: &Shared, call: &Call) -> Result<Value, Refusal> {
     if call.parameter("grant_type") != Some("client_credential") {
         return Err(Refusal::of(40002));
     }

@@ -1,4 +1,4 @@
-//! One call to the simulated WeChat: which API, what goes wrong, and how answers look.
+//! Passes each call to its API, lets it go wrong where it is told to, and writes the answer.
 
 use std::sync::Arc;
 
@@ -6,20 +6,19 @@ use axum::body::Body;
 use axum::extract::connect_info::ConnectInfo;
 use axum::extract::{Request, State};
 use axum::response::Response;
-use greenlight::clock::Timestamp;
 use greenlight::ids::AppId;
 use http::{StatusCode, header};
 use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::cuttable_listener::Connection;
 
+use super::apis::{clear_quota, login, media, pictures, text, tokens};
 use super::shared::Shared;
 use super::vocabulary::api::{Api, Refusal};
 use super::vocabulary::behaviour::{Failure, Fault};
 use super::vocabulary::call::{Call, pairs};
 use super::world::World;
-use super::{login, media, pictures, text, tokens};
 
 /// More than any API takes; what is larger is refused with 45001 unread.
 const LARGEST_BODY: usize = 16 << 20;
@@ -79,7 +78,7 @@ async fn carry_out(shared: &Arc<Shared>, call: &Call) -> Response {
             Api::MsgSecCheck => text::msg_sec_check(shared, call),
             Api::MediaCheckAsync => media::media_check_async(shared, call).await,
             Api::ImgSecCheck => pictures::img_sec_check(shared, call).await,
-            Api::ClearQuota | Api::ClearQuotaV2 => clear_quota(shared, call),
+            Api::ClearQuota | Api::ClearQuotaV2 => clear_quota::clear_quota(shared, call),
         },
     };
     match outcome {
@@ -133,41 +132,4 @@ fn response(status: StatusCode, api: Option<Api>, body: String) -> Response {
     *response.status_mut() = status;
     response.headers_mut().insert(header::CONTENT_TYPE, header::HeaderValue::from_static(content_type));
     response
-}
-
-#[derive(Deserialize)]
-struct ClearQuotaBody {
-    appid: Option<String>,
-    appsecret: Option<String>,
-}
-
-/// An app's counters may be cleared so often a month (openApi管理); the two forms share the number.
-const CLEARINGS_A_MONTH: usize = 10;
-const MONTH: std::time::Duration = std::time::Duration::from_secs(30 * 24 * 3600);
-
-/// `POST /cgi-bin/clear_quota` and `/cgi-bin/clear_quota/v2`.
-fn clear_quota(shared: &Shared, call: &Call) -> Result<Value, Refusal> {
-    let now = shared.clock.now();
-    let mut world = shared.world();
-    let body: ClearQuotaBody;
-    let app_id = if call.api == Api::ClearQuota {
-        let app_id = world.admit_token(call.parameter("access_token"), now)?;
-        body = call.json()?;
-        if body.appid.as_deref() != Some(app_id.as_str()) {
-            return Err(Refusal::of(40013));
-        }
-        app_id
-    } else {
-        body = call.json()?;
-        world.admit_secret(body.appid.as_deref(), body.appsecret.as_deref())?
-    };
-    let app = world.apps.get_mut(&app_id).ok_or(Refusal::of(40013))?;
-    let since: Timestamp = now.minus(MONTH);
-    app.quota_clearings.retain(|at| *at > since);
-    if app.quota_clearings.len() >= CLEARINGS_A_MONTH {
-        return Err(Refusal::of(48006));
-    }
-    app.quota_clearings.push_back(now);
-    app.usage.clear();
-    Ok(json!({ "errcode": 0, "errmsg": "ok" }))
 }

@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::vocabulary::behaviour::{Behaviour, PushFormat, PushShape};
-use super::vocabulary::ids::account_of;
-use super::vocabulary::media_check::MediaEvent;
-use super::vocabulary::verdict::DOWNLOAD_ERROR;
+use crate::simulator::vocabulary::behaviour::{Behaviour, PushFormat, PushShape};
+use crate::simulator::vocabulary::ids::account_of;
+use crate::simulator::vocabulary::media_check::MediaEvent;
+use crate::simulator::vocabulary::verdict::DOWNLOAD_ERROR;
 
 /// The event as a message, its fields as yet in no notation.
 pub(super) fn message(event: &MediaEvent, behaviour: &Behaviour) -> Value {
