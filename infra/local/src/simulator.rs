@@ -88,9 +88,7 @@ impl Simulator {
     /// `client` downloads media and pushes. `clock` is what tokens, minutes, days and the two hours after a visit
     /// go by; delays, timeouts and retries take real time.
     ///
-    /// # Errors
-    /// When the listener has no address, when an AES key or a push URL is malformed, or when the operating system
-    /// gives no random bytes.
+    /// An app whose AES key or push URL is malformed is refused.
     pub async fn start(
         listener: TcpListener,
         apps: Vec<SimulatedApp>,
@@ -124,9 +122,6 @@ impl Simulator {
 
     /// Takes up what an earlier simulator wrote to `file`, and writes there from now on: users, used codes, and the
     /// checks whose verdicts are still owed, which are begun again. Held pushes are owed too, and are held no longer.
-    ///
-    /// # Errors
-    /// When the file cannot be read, or is none of ours.
     pub fn save_to(&self, file: &Path) -> io::Result<()> {
         let shared = &self.running.shared;
         for (app_id, trace_id, check) in shared.restore_from(file)? {

@@ -123,7 +123,7 @@ fn refused(shared: &Shared, api: Option<Api>, refusal: Refusal) -> Response {
 
 fn response(status: StatusCode, api: Option<Api>, body: String) -> Response {
     let content_type = match api {
-        // Seen in practice, although it is JSON (`wechat-api.md` §8).
+        // Reported from the field, although it is JSON.
         Some(Api::Jscode2session) => "text/plain",
         Some(_) => "application/json; encoding=utf-8",
         None => "text/html",

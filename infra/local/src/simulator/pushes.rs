@@ -163,7 +163,7 @@ pub(super) async fn send(shared: &Shared, app_id: &AppId, trace_id: Option<&str>
         }
         let answer = send_once(shared, &settings, &behaviour, openid, text).await;
         let accepted = answer.as_ref().is_some_and(|(status, body)| {
-            // 回复空串或 success (消息推送.md): anything else is no answer.
+            // 回复空串或 success (消息推送): anything else is no answer.
             (200..300).contains(status) && matches!(body.trim_ascii(), b"" | b"success")
         });
         shared.world().remember_push(PushRecord {
@@ -210,7 +210,7 @@ async fn send_once(
     }
 }
 
-/// Signs and seals a message as 消息推送.md says: the URL with its query, the content type, the body.
+/// Signs and seals a message as 消息推送 says: the URL with its query, the content type, the body.
 fn sealed(
     shared: &Shared,
     settings: &SimulatedApp,

@@ -9,7 +9,6 @@ use tokio::sync::watch;
 
 use super::world::{App, World};
 
-/// What all calls and tasks of one simulator share.
 pub(super) struct Shared {
     pub(super) clock: Clock,
     pub(super) client: reqwest::Client,
@@ -72,13 +71,11 @@ impl Shared {
         let _count = under_way.wait_for(|count| *count == 0).await;
     }
 
-    /// Ends everything that is under way.
     pub(super) fn stop(&self) {
         self.stopped.send_replace(true);
     }
 }
 
-/// The calls that hang.
 pub(super) struct Hangs {
     hanging: watch::Sender<usize>,
     releases: watch::Sender<u64>,
@@ -91,7 +88,6 @@ impl Default for Hangs {
 }
 
 impl Hangs {
-    /// Hangs until the next release.
     pub(super) async fn hang(&self) {
         // Subscribed before it is counted, so that whoever sees the count cannot release too early.
         let mut releases = self.releases.subscribe();
@@ -101,12 +97,10 @@ impl Hangs {
         let _release = releases.changed().await;
     }
 
-    /// Lets everything that hangs go on.
     pub(super) fn release(&self) {
         self.releases.send_modify(|count| *count += 1);
     }
 
-    /// Waits until so many calls hang.
     pub(super) async fn until(&self, calls: usize) {
         let mut hanging = self.hanging.subscribe();
         let _count = hanging.wait_for(|count| *count >= calls).await;
@@ -115,7 +109,6 @@ impl Hangs {
 
 #[cfg(test)]
 impl Hangs {
-    /// Waits until no call hangs.
     pub(super) async fn until_none(&self) {
         let mut hanging = self.hanging.subscribe();
         let _count = hanging.wait_for(|count| *count == 0).await;

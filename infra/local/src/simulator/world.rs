@@ -19,7 +19,6 @@ mod tokens;
 /// How many checks and how many pushes are remembered.
 const REMEMBERED: usize = 100_000;
 
-/// A user of one app.
 #[derive(Clone, Debug, Default)]
 pub(super) struct User {
     /// The last login or visit; none after the user was made to leave.
@@ -63,7 +62,6 @@ struct Tokens {
     forced_calls: u32,
 }
 
-/// One app.
 pub(super) struct App {
     pub(super) settings: SimulatedApp,
     pub(super) behaviour: Behaviour,
@@ -169,7 +167,6 @@ impl World {
         Self { apps, issued: HashMap::new(), checks: VecDeque::new(), pushes: VecDeque::new(), seed, words: 0 }
     }
 
-    /// Counts a call of `app` against the quota of `api`, or refuses it.
     pub(super) fn spend(&mut self, app_id: &AppId, api: Api, now: Timestamp) -> Result<(), Refusal> {
         self.apps.get_mut(app_id).ok_or(Refusal::of(40013))?.spend(api, now)
     }
@@ -192,7 +189,6 @@ impl World {
         HEXLOWER.encode(self.fresh_bytes().get(..16).unwrap_or_default())
     }
 
-    /// Remembers a check.
     pub(super) fn remember_check(&mut self, record: CheckRecord) {
         if self.checks.len() >= REMEMBERED {
             self.checks.pop_front();
@@ -200,7 +196,6 @@ impl World {
         self.checks.push_back(record);
     }
 
-    /// Remembers a sending.
     pub(super) fn remember_push(&mut self, record: PushRecord) {
         if self.pushes.len() >= REMEMBERED {
             self.pushes.pop_front();
@@ -208,7 +203,6 @@ impl World {
         self.pushes.push_back(record);
     }
 
-    /// The check of `app` that bears `trace_id`.
     pub(super) fn check(&mut self, app: &AppId, trace_id: &str) -> Option<&mut CheckRecord> {
         self.checks
             .iter_mut()
@@ -228,7 +222,7 @@ impl World {
     /// Whether `openid` may be checked for `app` now.
     ///
     /// 40003 for what is no openid of ours, 43104 for one of another app, 61010 for a user who was not there
-    /// in the last two hours (文本内容安全识别.md).
+    /// in the last two hours (文本内容安全识别).
     pub(super) fn admit(&self, app_id: &AppId, openid: &str, now: Timestamp) -> Result<(), Refusal> {
         let Some(app) = self.apps.get(app_id) else { return Err(Refusal::of(40013)) };
         if app.forgotten.contains(openid) {

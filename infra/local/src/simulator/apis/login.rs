@@ -38,7 +38,7 @@ fn log_in(world: &mut World, app_id: &AppId, code: &str, now: Timestamp) -> Resu
     Ok(openid)
 }
 
-/// `GET /sns/jscode2session`. Its success has no errcode (小程序登录凭证校验.md).
+/// `GET /sns/jscode2session`. Its success has no errcode (小程序登录凭证校验).
 pub(crate) fn jscode2session(shared: &Shared, call: &Call) -> Result<Value, Refusal> {
     let now = shared.clock.now();
     let mut world = shared.world();

@@ -21,7 +21,7 @@ use crate::simulator::vocabulary::media_check::{MediaEvent, MediaKind, OpenCheck
 use crate::simulator::vocabulary::records::CheckRecord;
 use crate::simulator::vocabulary::verdict::{DOWNLOAD_ERROR, ForcedVerdict, Outcome, Verdict};
 
-/// 单个文件大小不超过10M (多媒体内容安全识别.md).
+/// 单个文件大小不超过10M (多媒体内容安全识别).
 const LARGEST_MEDIUM: usize = 10 << 20;
 
 #[derive(Deserialize)]

@@ -37,7 +37,7 @@ pub(crate) fn judge(kind: MediaKind, bytes: &[u8]) -> Option<Verdict> {
     }
 }
 
-/// Red, yellow, or neither, by the mean colour; of a GIF only the first frame counts (多媒体内容安全识别.md).
+/// Red, yellow, or neither, by the mean colour; of a GIF only the first frame counts (多媒体内容安全识别).
 pub(super) fn traffic_light(bytes: &[u8]) -> Option<Verdict> {
     let format = picture_format(bytes)?;
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
@@ -69,14 +69,14 @@ pub(super) fn traffic_light(bytes: &[u8]) -> Option<Verdict> {
     })
 }
 
-/// png, jpeg, bmp or gif by the first bytes; WeChat's list has no other (多媒体内容安全识别.md).
+/// png, jpeg, bmp or gif by the first bytes; WeChat's list has no other (多媒体内容安全识别).
 pub(super) fn picture_format(bytes: &[u8]) -> Option<ImageFormat> {
     let format = image::guess_format(bytes).ok()?;
     let listed = [ImageFormat::Png, ImageFormat::Jpeg, ImageFormat::Gif, ImageFormat::Bmp];
     listed.contains(&format).then_some(format)
 }
 
-/// mp3, aac, ac3, wma, flac, vorbis, opus or wav by the first bytes: WeChat's list (多媒体内容安全识别.md).
+/// mp3, aac, ac3, wma, flac, vorbis, opus or wav by the first bytes: WeChat's list (多媒体内容安全识别).
 fn is_audio(bytes: &[u8]) -> bool {
     const WMA: [u8; 4] = [0x30, 0x26, 0xB2, 0x75];
     const AC3: [u8; 2] = [0x0B, 0x77];

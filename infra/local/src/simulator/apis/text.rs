@@ -17,7 +17,7 @@ pub const RISKY_WORDS: [&str; 2] = ["违禁", "forbidden"];
 /// A text with one of these words, and none of [`RISKY_WORDS`], is for review, label 20002 (色情).
 pub const REVIEW_WORDS: [&str; 2] = ["可疑", "doubtful"];
 
-/// 不超过2500字 (文本内容安全识别.md), counted in Unicode scalar values; the errcode beyond it is not
+/// 不超过2500字 (文本内容安全识别), counted in Unicode scalar values; the errcode beyond it is not
 /// documented, and 45002 was reported.
 const LONGEST_CONTENT: usize = 2_500;
 /// Version 1: 500 KB (framework/security.msgSecCheck-v1).
@@ -35,7 +35,7 @@ struct TextBody {
 }
 
 impl TextBody {
-    /// All that is judged. The signature counts only where the scene is a profile (文本内容安全识别.md).
+    /// All that is judged. The signature counts only where the scene is a profile (文本内容安全识别).
     fn judged(&self) -> String {
         let signature = self.signature.as_ref().filter(|_| self.scene == Some(1));
         let parts = [self.content.as_ref(), self.title.as_ref(), self.nickname.as_ref(), signature];
@@ -122,8 +122,8 @@ fn verdict_on(text: &str) -> (Verdict, Option<&'static str>) {
     }
 }
 
-/// The details: as in the official example their labels disagree with the result's, one is not valid, and as
-/// in real answers the keyword item may be bare (`wechat-api.md` §1).
+/// The details: as in the example of 文本内容安全识别 their labels disagree with the result's, one is not valid, and as
+/// in answers reported from the field the keyword item may be bare.
 fn details(verdict: &Verdict, word: Option<&str>) -> Value {
     let model_label = match verdict.label {
         Some(100) => 100,

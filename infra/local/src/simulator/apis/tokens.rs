@@ -47,7 +47,7 @@ pub(crate) fn plain_token(shared: &Shared, call: &Call) -> Result<Value, Refusal
     answer(&world, &app_id, TokenKind::Plain, now)
 }
 
-/// It has no errcode (获取稳定版接口调用凭据.md).
+/// It has no errcode (获取稳定版接口调用凭据).
 fn answer(world: &World, app_id: &AppId, kind: TokenKind, now: Timestamp) -> Result<Value, Refusal> {
     let token = world.current_token(app_id, kind).ok_or(Refusal::of(-1))?;
     Ok(json!({ "access_token": token, "expires_in": world.remaining_lifetime(app_id, kind, now).as_secs() }))

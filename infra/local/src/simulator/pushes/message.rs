@@ -25,8 +25,7 @@ pub(super) fn message(event: &MediaEvent, behaviour: &Behaviour) -> Value {
     if behaviour.numbers_as_strings { numbers_as_strings(fields) } else { fields }
 }
 
-/// The official example (多媒体内容安全识别.md). A failed check has `detail: []` and no `result`
-/// (`wechat-api.md` §4).
+/// The example of 多媒体内容安全识别. A failed check has `detail: []` and no `result`.
 fn fields_v2(event: &MediaEvent) -> Value {
     let errcode = event.outcome.errcode;
     let errmsg = match errcode {
@@ -42,14 +41,14 @@ fn fields_v2(event: &MediaEvent) -> Value {
     if let (Some(label), Value::Object(model)) = (verdict.label, &mut model) {
         model.insert("label".to_owned(), json!(label));
     }
-    // Not valid, for its errcode is not 0.
+    // Not valid, because its errcode is not 0.
     let failed = json!({ "strategy": "ocr_model", "errcode": -1, "suggest": "risky", "label": 20006, "prob": 0 });
     json!({
         "version": 2, "detail": [model, failed], "errcode": errcode, "errmsg": errmsg, "result": verdict.as_result()
     })
 }
 
-/// The frozen shape: its status is an unsigned number, so that -1008 reads 4294966288 (`wechat-api.md` §4).
+/// The frozen shape: its status is an unsigned number, so that -1008 reads 4294966288.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "that is what WeChat does")]
 fn fields_v1(event: &MediaEvent) -> Value {
     let risky = event.outcome.verdict.as_ref().is_some_and(|verdict| verdict.suggest == "risky");
@@ -67,7 +66,6 @@ fn numbers_as_strings(value: Value) -> Value {
     }
 }
 
-/// Writes a message down.
 pub(super) fn write(message: &Value, format: PushFormat) -> String {
     match format {
         PushFormat::Json => message.to_string(),
@@ -79,7 +77,7 @@ pub(super) fn write(message: &Value, format: PushFormat) -> String {
     }
 }
 
-/// An array is a flat, repeated element without a wrapper (`wechat-api.md` §4).
+/// An array is a flat, repeated element without a wrapper.
 fn write_element(text: &mut String, name: &str, value: &Value) {
     if let Value::Array(items) = value {
         for item in items {

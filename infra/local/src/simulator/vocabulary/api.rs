@@ -6,15 +6,15 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Api {
-    /// `POST /cgi-bin/stable_token` (获取稳定版接口调用凭据.md).
+    /// `POST /cgi-bin/stable_token` (获取稳定版接口调用凭据).
     StableToken,
-    /// `GET /cgi-bin/token` (获取接口调用凭据.md).
+    /// `GET /cgi-bin/token` (获取接口调用凭据).
     Token,
-    /// `GET /sns/jscode2session` (小程序登录凭证校验.md).
+    /// `GET /sns/jscode2session` (小程序登录凭证校验).
     Jscode2session,
-    /// `POST /wxa/msg_sec_check` (文本内容安全识别.md).
+    /// `POST /wxa/msg_sec_check` (文本内容安全识别).
     MsgSecCheck,
-    /// `POST /wxa/media_check_async` (多媒体内容安全识别.md).
+    /// `POST /wxa/media_check_async` (多媒体内容安全识别).
     MediaCheckAsync,
     /// `POST /wxa/img_sec_check`, version 1 only (framework/security.imgSecCheck).
     ImgSecCheck,
@@ -71,7 +71,7 @@ impl Refusal {
         Self { errcode }
     }
 
-    /// WeChat's own words where they are known (`wechat-api.md` §1–§3, §7, §8).
+    /// WeChat's own words where its pages or reports from the field have them.
     pub(crate) fn message(self) -> &'static str {
         match self.errcode {
             -1 => "system error",

@@ -15,12 +15,12 @@ use super::verdict::ForcedVerdict;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Behaviour {
-    /// JSON or XML: the owner chooses it in WeChat's admin console (消息推送.md).
+    /// JSON or XML: the owner chooses it in WeChat's admin console (消息推送).
     pub push_format: PushFormat,
     /// v2, or the frozen v1 shape that was still seen in 2025 (WxJava issue #2705 and community reports).
     /// A check that names no `version` is answered in v1 shape whatever stands here.
     pub push_shape: PushShape,
-    /// Safe, compatible or plaintext mode: the owner chooses it in WeChat's admin console (消息推送.md).
+    /// Safe, compatible or plaintext mode: the owner chooses it in WeChat's admin console (消息推送).
     pub push_mode: PushMode,
     /// Real milliseconds between the verdict and its push.
     pub push_delay_ms: u64,
@@ -54,7 +54,7 @@ pub struct Behaviour {
     pub text_verdicts: VecDeque<ForcedVerdict>,
     /// Verdicts for the next media checks. The medium is downloaded all the same.
     pub media_verdicts: VecDeque<ForcedVerdict>,
-    /// Text that arrives with `\u` escapes passes unread: reported from the days of v1 (`wechat-api.md` §1).
+    /// Text that arrives with `\u` escapes passes unread: reported from the field in the days of v1.
     pub escaped_text_passes: bool,
     /// How long a new token lives. WeChat: 7,200 s.
     pub token_lifetime_s: u64,
@@ -264,7 +264,7 @@ fn minute_errcode() -> i64 {
 }
 
 impl Quota {
-    /// WeChat's own limits (开发/服务端/openApi管理, `wechat-api.md` §9).
+    /// WeChat's own limits (开发/服务端/openApi管理).
     fn of_wechat(api: Api) -> Self {
         let (per_minute, per_day, minute_errcode) = match api {
             Api::MsgSecCheck => (Some(4_000), Some(2_000_000), 44991),

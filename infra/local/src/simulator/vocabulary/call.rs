@@ -6,7 +6,6 @@ use serde::de::DeserializeOwned;
 
 use super::api::{Api, Refusal};
 
-/// What came in.
 pub(crate) struct Call {
     pub(crate) api: Api,
     pub(crate) body: Bytes,
@@ -16,7 +15,6 @@ pub(crate) struct Call {
 }
 
 impl Call {
-    /// The value of a query parameter.
     pub(crate) fn parameter(&self, name: &str) -> Option<&str> {
         self.query.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::behaviour::PushShape;
 use super::verdict::Outcome;
 
-/// What `media_type` says a medium is (多媒体内容安全识别.md).
+/// What `media_type` says a medium is (多媒体内容安全识别).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum MediaKind {

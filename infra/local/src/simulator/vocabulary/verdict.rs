@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 pub struct Verdict {
     /// `pass`, `review`, `risky`; a test may force any other word.
     pub suggest: String,
-    /// WeChat's number for what it found (`wechat-api.md` §5); left out where `null`.
+    /// WeChat's number for what it found (文本内容安全识别 lists them); left out where `null`.
     #[serde(default)]
     pub label: Option<i64>,
 }
@@ -47,7 +47,7 @@ pub enum ForcedVerdict {
     NoResult,
 }
 
-/// 下载错误: reported in the push, not in the answer (`wechat-api.md` §2, §4).
+/// 下载错误: reported in the push, not in the answer.
 pub(crate) const DOWNLOAD_ERROR: i64 = -1008;
 
 /// What a check of a medium came to.

@@ -9,7 +9,7 @@ use greenlight::ids::AppId;
 use super::{IssuedToken, TokenKind, World};
 use crate::simulator::vocabulary::api::Refusal;
 
-/// A forced renewal within so long of the last one changes nothing (获取稳定版接口调用凭据.md).
+/// A forced renewal within so long of the last one changes nothing (获取稳定版接口调用凭据).
 const FORCED_APART: Duration = Duration::from_secs(30);
 /// So many forced renewals a day (same page).
 const FORCED_A_DAY: u32 = 20;
@@ -23,7 +23,7 @@ impl World {
     /// The app that `token` speaks for now.
     ///
     /// 41001 without one, 40014 for what was never a token, 42001 for one that expired, and 40001 for one that
-    /// is not the latest (`wechat-api.md` §7).
+    /// is not the latest.
     pub(crate) fn admit_token(&self, token: Option<&str>, now: Timestamp) -> Result<AppId, Refusal> {
         let token = token.filter(|token| !token.is_empty()).ok_or(Refusal::of(41001))?;
         let issued = self.issued.get(token).ok_or(Refusal::of(40014))?;
