@@ -80,6 +80,6 @@ pub struct PushRecord {
     pub status: Option<u16>,
     /// Whether the answer was 2xx with an empty body or `success`.
     pub accepted: bool,
-    /// The push was lost on purpose ([`Behaviour::drop_pushes`]).
+    /// The push was lost on purpose (`Behaviour::drop_pushes`).
     pub dropped: bool,
 }
