@@ -1,7 +1,7 @@
 //! The way out: the one HTTP client through which everything leaves, to WeChat, to AWS and to the owner's backend.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use rustls::pki_types::CertificateDer;
@@ -120,23 +120,34 @@ pub fn builder(settings: &OutboundSettings) -> Result<reqwest::ClientBuilder, Ou
         .tcp_keepalive_retries(3))
 }
 
-/// rustls with ring, given by hand: there is no provider of the process that could be another one, or missing.
+/// What trusts the public roots alone, built once: all clients of a process share it, of which a test has many.
+static PUBLIC_ONLY: LazyLock<Result<ClientConfig, rustls::Error>> = LazyLock::new(|| trusting(public_roots()));
+
 fn tls(settings: &OutboundSettings) -> Result<ClientConfig, OutboundError> {
-    // The compiled-in roots cost microseconds; reading the system's takes tens of milliseconds of every cold start.
-    let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-    if let Some(pem) = &settings.extra_ca_pem {
-        let certificates: Vec<_> =
-            CertificateDer::pem_slice_iter(pem).collect::<Result<_, _>>().map_err(|_| OutboundError::NoCertificate)?;
-        if certificates.is_empty() {
-            return Err(OutboundError::NoCertificate);
-        }
-        for certificate in certificates {
-            roots.add(certificate).map_err(OutboundError::BadCertificate)?;
-        }
+    let Some(pem) = &settings.extra_ca_pem else {
+        return PUBLIC_ONLY.clone().map_err(OutboundError::Tls);
+    };
+    let certificates: Vec<_> =
+        CertificateDer::pem_slice_iter(pem).collect::<Result<_, _>>().map_err(|_| OutboundError::NoCertificate)?;
+    if certificates.is_empty() {
+        return Err(OutboundError::NoCertificate);
     }
+    let mut roots = public_roots();
+    for certificate in certificates {
+        roots.add(certificate).map_err(OutboundError::BadCertificate)?;
+    }
+    trusting(roots).map_err(OutboundError::Tls)
+}
+
+/// The compiled-in roots cost microseconds; reading the system's takes tens of milliseconds of every cold start.
+fn public_roots() -> RootCertStore {
+    RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() }
+}
+
+/// rustls with ring, given by hand: there is no provider of the process that could be another one, or missing.
+fn trusting(roots: RootCertStore) -> Result<ClientConfig, rustls::Error> {
     let mut config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(OutboundError::Tls)?
+        .with_safe_default_protocol_versions()?
         .with_root_certificates(roots)
         .with_no_client_auth();
     // reqwest sets this itself only where it builds the configuration; without HTTP/2 compiled in, this is all we speak.
