@@ -30,7 +30,7 @@ const AWS_JSON: &str = "application/x-amz-json-1.0";
 pub struct TableProxy {
     url: String,
     exchange: Arc<Exchange>,
-    _stop: watch::Sender<bool>,
+    stop: watch::Sender<bool>,
 }
 
 /// One thing that a function did to the table, as the table's bill and a policy see it.
@@ -179,11 +179,18 @@ impl TableProxy {
             past: Mutex::default(),
             under_way: RwLock::default(),
         });
-        let router = Router::new().fallback(pass).with_state(Arc::clone(&exchange));
+        let router = router(&exchange);
         // Nothing is ever sent: the proxy going away is the signal.
         let (stop, stopped) = watch::channel(false);
         tokio::spawn(cuttable_listener::serve(listener, router, stopped));
-        Self { url, exchange, _stop: stop }
+        Self { url, exchange, stop }
+    }
+
+    /// One more way in, for a caller that is to die: when it is stopped, only what [`TableProxy::quiet`] waits for is
+    /// still under way.
+    pub async fn way_in(&self) -> Engine {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        cuttable_listener::way_in(listener, router(&self.exchange), self.stop.subscribe()).unwrap()
     }
 
     /// The endpoint for who need not be told apart.
@@ -255,6 +262,10 @@ impl TableProxy {
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap()
+}
+
+fn router(exchange: &Arc<Exchange>) -> Router {
+    Router::new().fallback(pass).with_state(Arc::clone(exchange))
 }
 
 /// Passes one call on. What has been read is carried out to the end in a task of its own, as the real DynamoDB does:

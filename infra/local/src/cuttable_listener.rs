@@ -1,5 +1,6 @@
 //! A server whose connections can be cut: a handler has no other way to give no answer at all.
 
+use std::future::IntoFuture;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -15,6 +16,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
+use crate::engines::{Engine, EngineError};
+
 /// Serves `router` on `listener` until `stopped` turns true or its sender is gone; then every connection is cut.
 ///
 /// A handler that takes a `ConnectInfo<Connection>` can cut the connection on which its call came.
@@ -25,6 +28,22 @@ pub async fn serve(listener: TcpListener, router: Router, stopped: watch::Receiv
         () = stop(stopped) => {}
         _ = axum::serve(listener, service) => {}
     }
+}
+
+/// Serves `router` in the same way, and until what is returned is stopped: by then all that was read on its connections
+/// has been answered, or dropped because its caller is gone, and what was not read is lost. So a caller that died and
+/// had a way in of its own has nothing under way any more.
+///
+/// # Errors
+/// When the listener has no address.
+pub fn way_in(listener: TcpListener, router: Router, stopped: watch::Receiver<bool>) -> Result<Engine, EngineError> {
+    let service = router.into_make_service_with_connect_info::<Connection>();
+    Engine::serving(listener, |listener, stop| async move {
+        let listener = CuttableListener { listener, stopped };
+        if let Err(error) = axum::serve(listener, service).with_graceful_shutdown(stop.into_future()).await {
+            tracing::error!(%error, "a way in was closed");
+        }
+    })
 }
 
 async fn stop(mut stopped: watch::Receiver<bool>) {

@@ -15,7 +15,7 @@ pub mod dynamodb;
 pub mod s3;
 pub mod secrets_manager;
 
-/// An engine that serves requests until it is stopped or dropped.
+/// What serves requests until it is stopped or dropped.
 #[derive(Debug)]
 pub struct Engine {
     /// Where it listens, as `http://address:port`.
@@ -27,7 +27,7 @@ pub struct Engine {
 
 impl Engine {
     /// Serves on `listener` with `serve`, which is given the signal to stop.
-    fn serving<F, S>(listener: TcpListener, serve: F) -> Result<Self, EngineError>
+    pub(crate) fn serving<F, S>(listener: TcpListener, serve: F) -> Result<Self, EngineError>
     where
         F: FnOnce(TcpListener, StopSignal) -> S,
         S: Future<Output = ()> + Send + 'static,
@@ -47,7 +47,8 @@ impl Engine {
         })
     }
 
-    /// Stops, once every request that has begun is answered and its connection closed.
+    /// Stops, once every request that has begun is answered and its connection closed. What had been sent and not been
+    /// read by then is lost.
     pub async fn stop(self) {
         drop(self.stop);
         if let Err(error) = self.serving.await {
@@ -57,7 +58,7 @@ impl Engine {
 }
 
 /// Resolves when the engine's handle is gone.
-struct StopSignal(oneshot::Receiver<()>);
+pub(crate) struct StopSignal(oneshot::Receiver<()>);
 
 impl IntoFuture for StopSignal {
     type Output = ();

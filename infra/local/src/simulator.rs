@@ -30,6 +30,7 @@ use greenlight::wechat::envelope::AesKey;
 use tokio::net::TcpListener;
 
 use crate::cuttable_listener;
+use crate::engines::{Engine, EngineError};
 
 mod apis;
 mod control;
@@ -82,6 +83,11 @@ impl Drop for Running {
     }
 }
 
+/// WeChat's APIs, and `/simulator`.
+fn router(shared: &Arc<Shared>) -> axum::Router {
+    control::routes().fallback(dispatcher::answer).with_state(Arc::clone(shared))
+}
+
 impl Simulator {
     /// Starts serving on `listener`.
     ///
@@ -106,13 +112,23 @@ impl Simulator {
         getrandom::fill(&mut seed).map_err(|error| io::Error::other(error.to_string()))?;
         let address = listener.local_addr()?;
         let shared = Arc::new(Shared::new(World::new(apps, seed), client, clock));
-        let router = control::routes().fallback(dispatcher::answer).with_state(Arc::clone(&shared));
+        let router = router(&shared);
         tokio::spawn(cuttable_listener::serve(listener, router, shared.stopped.subscribe()));
         Ok(Self { running: Arc::new(Running { shared, address }) })
     }
 
     fn shared(&self) -> &Shared {
         &self.running.shared
+    }
+
+    /// One more way in, for a caller that is to die.
+    ///
+    /// # Errors
+    /// When there is no port.
+    pub async fn way_in(&self) -> Result<Engine, EngineError> {
+        let listener = TcpListener::bind("127.0.0.1:0").await.map_err(EngineError::Listener)?;
+        let router = router(&self.running.shared);
+        cuttable_listener::way_in(listener, router, self.shared().stopped.subscribe())
     }
 
     /// Where it serves, without a slash at the end: what stands for `https://api.weixin.qq.com`.
@@ -245,6 +261,11 @@ impl Simulator {
     /// The last 100,000 checks, oldest first, refused ones included.
     pub fn checks(&self) -> Vec<CheckRecord> {
         self.shared().world().checks.iter().cloned().collect()
+    }
+
+    /// How many checks that is.
+    pub fn checks_remembered(&self) -> usize {
+        self.shared().world().checks.len()
     }
 
     /// The last 100,000 sendings of pushes, oldest first, dropped ones included.
