@@ -10,9 +10,10 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-mod door;
 mod history;
 mod invariants;
+mod process;
+mod push_gate;
 mod quiet;
 mod stage;
 mod wechat;

@@ -8,6 +8,7 @@ use greenlight::apps::{App, Apps};
 use greenlight::clock::{Clock, Timestamp};
 use greenlight::ids::{AppId, SubmissionId};
 use greenlight::outbound::{self, OutboundSettings};
+use greenlight::start::StartError;
 use greenlight::submission::Submission;
 use greenlight::table::Consistency;
 use greenlight_local::functions::Functions;
@@ -169,27 +170,45 @@ impl World {
         stack.secrets.set(SECRET, &document.to_string());
         let wechat = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let simulator = Simulator::start(wechat, simulated, http.clone(), clock.clone()).await.expect("the simulator");
-        let mut functions = Self::functions(&stack, &proxy, &simulator.url(), &url, &clock).await;
+        let mut functions = Self::functions(&stack, &|name| proxy.url_for(name), &simulator.url(), &url, &clock)
+            .await
+            .expect("the functions start");
         functions.submit_content.author_waits = plan.author_waits;
         let router = functions.router();
         let server = tokio::spawn(async move { axum::serve(listener, router).await.expect("it serves") });
         Self { clock, stack, proxy, simulator, functions, url, http, document, server }
     }
 
-    async fn functions(stack: &Stack, proxy: &TableProxy, wechat: &str, url: &str, clock: &Clock) -> Functions {
+    async fn functions(
+        stack: &Stack,
+        table: &dyn Fn(&'static str) -> String,
+        wechat: &str,
+        url: &str,
+        clock: &Clock,
+    ) -> Result<Functions, StartError> {
         let mut settings: HashMap<&str, String> = stack.settings();
         settings.insert("GREENLIGHT_WECHAT_URL", wechat.to_owned());
         settings.insert("GREENLIGHT_PUBLIC_URL", url.to_owned());
         let setting = |function: &'static str, name: &str| match name {
-            "AWS_ENDPOINT_URL_DYNAMODB" => Some(proxy.url_for(function)),
+            "AWS_ENDPOINT_URL_DYNAMODB" => Some(table(function)),
             name => settings.get(name).cloned(),
         };
-        Functions::start(&setting, clock).await.expect("the functions start")
+        Functions::start(&setting, clock).await
     }
 
     /// All functions once more, as new processes: nothing of what the others hold in memory.
     pub async fn restarted(&self) -> Functions {
-        Self::functions(&self.stack, &self.proxy, &self.simulator.url(), &self.url, &self.clock).await
+        let table = |name| self.proxy.url_for(name);
+        let functions = Self::functions(&self.stack, &table, &self.simulator.url(), &self.url, &self.clock).await;
+        functions.expect("the functions start")
+    }
+
+    /// The same, reaching the table and WeChat at addresses of their own.
+    ///
+    /// # Errors
+    /// When one does not start.
+    pub async fn started_at(&self, table: &str, wechat: &str) -> Result<Functions, StartError> {
+        Self::functions(&self.stack, &|_| table.to_owned(), wechat, &self.url, &self.clock).await
     }
 
     /// The app as the functions know it.

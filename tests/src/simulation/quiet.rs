@@ -27,7 +27,8 @@ impl Stage {
         // Sessions from before do not count as visits.
         self.world.pass(1);
         let started = started.plus(Duration::from_secs(1));
-        self.door.be_kind();
+        self.push_gate.be_kind();
+        self.clear_the_table_s_orders().await;
         self.world.proxy.answer_index_queries_from_the_past(false).await;
         self.restart().await;
         for app in 0..APPS {
@@ -51,6 +52,7 @@ impl Stage {
         }
         let mut step = self.script.steps.len();
         self.settle(step).await;
+        self.find_what_is_stored().await?;
         for _ in 0..STEPS {
             self.everyone_visits(started).await?;
             for app in 0..APPS {
@@ -63,7 +65,8 @@ impl Stage {
             note(&self.log, format!("quiet: {} swept {swept}, next due in {due:?}", self.world.now()));
             let held = (0..APPS).any(|app| simulator.held_pushes(&app_id(app)) > 0);
             match due {
-                None if !held => return Ok(()),
+                // Once more, for nothing must have come since.
+                None if !held => return self.find_what_is_stored().await,
                 // A little later than it is due, as a schedule is.
                 due => self.world.clock.advance(due.unwrap_or_default().0.min(LONGEST) + Duration::from_secs(1)),
             }
@@ -98,9 +101,8 @@ impl Stage {
         Ok(())
     }
 
-    /// How long until something is due; all that is stored is known afterwards, what died half-way included.
+    /// How long until something is due.
     async fn next_due(&self) -> Result<Option<(Duration, String)>, String> {
-        self.find_what_is_stored().await?;
         let ids: Vec<String> = self.book().told.iter().flat_map(|told| told.ids.clone()).collect();
         let ids: Vec<SubmissionId> = ids.iter().map(|id| SubmissionId::parse(id).expect("an id")).collect();
         let table = &self.world.functions.submit_content.checks.table;
@@ -114,7 +116,7 @@ impl Stage {
         Ok(due.min())
     }
 
-    /// Finds submissions whose authors were never told of them, in the authors' own lists.
+    /// Finds submissions whose authors were never told of them, what died half-way included, in the authors' own lists.
     async fn find_what_is_stored(&self) -> Result<(), String> {
         for (author, person) in self.script.people.iter().enumerate() {
             let path = format!("/v1/submissions?limit=100&openid={}", self.openid(author));

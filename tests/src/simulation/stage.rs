@@ -17,8 +17,9 @@ use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
-use super::door::{Door, mortal};
 use super::history::{APPS, Dies, Script, Step, TableFault};
+use super::process::{Process, mortal};
+use super::push_gate::PushGate;
 use super::wechat::Word;
 use super::{Log, note};
 use crate::table_proxy::CallMatch;
@@ -48,9 +49,6 @@ pub(super) struct Told {
     pub(super) perhaps: BTreeSet<bool>,
 }
 
-/// For how many steps, its own included, a death may still lose an answer.
-const AFTERSHOCKS: usize = 4;
-
 /// What is known of everything.
 #[derive(Default)]
 pub(super) struct Book {
@@ -66,16 +64,17 @@ pub(super) struct Book {
     pub(super) second_thoughts: Vec<(String, Word, bool)>,
     /// Something in this step went wrong in a way that loses an answer.
     pub(super) troubled: bool,
-    /// Something died a moment ago: for so many steps what it had sent may still arrive.
-    pub(super) shaken: usize,
+    /// Something in this step died, and its process with it.
+    pub(super) died: bool,
     pub(super) kills: usize,
 }
 
 pub(super) struct Stage {
     pub(super) world: World,
     pub(super) script: Script,
-    pub(super) door: Door,
-    pub(super) functions: Mutex<Functions>,
+    pub(super) push_gate: PushGate,
+    /// The process that answers, sweeps and refreshes tokens. (Media are served by another, which does not die.)
+    pub(super) process: Mutex<Process>,
     pub(super) book: Mutex<Book>,
     pub(super) log: Log,
 }
@@ -89,17 +88,17 @@ impl Stage {
         // Real time is not simulated: nobody gives up waiting because the machine is busy.
         let plan = WorldPlan { apps: APPS, author_waits: Duration::from_secs(60), ..WorldPlan::default() };
         let world = World::start_with(plan).await;
-        let door = Door::open(world.functions.router()).await;
+        let process = Process::start(&world).await;
+        let push_gate = PushGate::open(process.router.clone()).await;
         for app in 0..APPS {
-            world.simulator.set_push_url(&app_id(app), &format!("{}/push/{}", door.url, app_id(app)));
+            world.simulator.set_push_url(&app_id(app), &format!("{}/push/{}", push_gate.url, app_id(app)));
         }
         let book = Book {
             told: vec![Told::default(); script.plans.len()],
             sessions: vec![None; script.people.len()],
             ..Book::default()
         };
-        let functions = Mutex::new(world.functions.clone());
-        Self { world, script, door, functions, book: Mutex::new(book), log }
+        Self { world, script, push_gate, process: Mutex::new(process), book: Mutex::new(book), log }
     }
 
     pub(super) fn book(&self) -> MutexGuard<'_, Book> {
@@ -107,7 +106,7 @@ impl Stage {
     }
 
     pub(super) fn functions(&self) -> Functions {
-        locked(&self.functions).clone()
+        locked(&self.process).functions.clone()
     }
 
     pub(super) fn app_of(&self, plan: usize) -> usize {
@@ -133,7 +132,7 @@ impl Stage {
             request = request.header("authorization", format!("Bearer {key}"));
         }
         let request = request.body(Body::from(body)).expect("a request");
-        let router = self.functions().router();
+        let router = locked(&self.process).router.clone();
         let answer = mortal(dies, async move {
             let (head, body) = router.oneshot(request).await.unwrap_or_else(|never| match never {}).into_parts();
             let bytes = body.collect().await.expect("a body").to_bytes();
@@ -148,9 +147,7 @@ impl Stage {
         let mut book = self.book();
         book.kills += usize::from(dead);
         book.troubled |= dead;
-        if dead {
-            book.shaken = AFTERSHOCKS;
-        }
+        book.died |= dead;
     }
 
     pub(super) async fn post(&self, dies: Dies, path: &str, key: &str, body: &Value) -> Option<Answer> {
@@ -336,13 +333,14 @@ impl Stage {
         format!("{refreshed:?}")
     }
 
+    /// Puts a new process in the place of the one that there is, of which then nothing is under way.
     pub(super) async fn restart(&self) {
-        // New processes find a table that answers.
-        self.clear_the_table_s_orders().await;
-        let mut functions = self.world.restarted().await;
-        functions.submit_content.author_waits = self.world.functions.submit_content.author_waits;
-        self.door.lead_to(functions.router());
-        *locked(&self.functions) = functions;
+        let new = Process::start(&self.world).await;
+        self.push_gate.lead_to(new.router.clone());
+        let old = std::mem::replace(&mut *locked(&self.process), new);
+        // A push that it is still answering is answered.
+        self.world.simulator.idle().await;
+        old.end().await;
     }
 
     /// Lets whatever the table is still told to do wrong go wrong for nobody.
@@ -403,7 +401,7 @@ impl Stage {
                     self.push(*plan, *which, Some(word)).await
                 }
                 Step::KillPush { polls } => {
-                    self.door.kill_next(*polls);
+                    self.push_gate.kill_next(*polls);
                     String::new()
                 }
                 Step::Table { fault, key, after } => {
@@ -436,23 +434,22 @@ impl Stage {
 
     /// Waits until nothing of the last step is under way, and notes which checks it asked.
     pub(super) async fn settle(&self, step: usize) {
-        let shaken = self.book().shaken > 0;
-        // What a dead handler had sent may still lie in a socket, where neither proxy nor simulator know of it. All
-        // sockets are served by the same thread: once a request made later has been answered, it has been read.
-        for _ in 0..if shaken { 3 } else { 1 } {
-            if shaken {
-                self.world.send(self.world.http.get(format!("{}/simulator", self.world.simulator.url()))).await;
-            }
+        loop {
             self.world.proxy.quiet().await;
             self.world.simulator.idle().await;
             self.world.proxy.quiet().await;
+            let pushes_died = self.push_gate.take_deaths();
+            self.book().kills += pushes_died;
+            if !std::mem::take(&mut self.book().died) && pushes_died == 0 {
+                break;
+            }
+            // What the dead had sent may still lie in a socket, where neither proxy nor simulator know of it, and may
+            // lead to a push whose handler dies, too.
+            self.restart().await;
         }
-        let asked = self.world.simulator.checks().len();
         let mut book = self.book();
-        let troubled = book.troubled;
-        book.asked.resize(asked, (step, troubled));
-        book.shaken = book.shaken.saturating_sub(1);
-        book.troubled = book.shaken > 0;
+        let troubled = std::mem::take(&mut book.troubled);
+        book.asked.resize(self.world.simulator.checks_remembered(), (step, troubled));
     }
 
     /// Whether an answer may get lost in what comes now, whatever dies in it.

@@ -1,9 +1,7 @@
-//! Futures that die, and a door for pushes behind which they do.
+//! The gate through which WeChat's pushes come in, and at which their handlers die.
 
 use std::collections::VecDeque;
-use std::future::{Future, poll_fn};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::Poll;
 
 use axum::Router;
 use axum::body::Body;
@@ -14,24 +12,10 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tower::ServiceExt;
 
-use super::history::Dies;
-
-/// Polls `future` so often at most, then drops it: a function that is killed at an await point.
-pub(super) async fn mortal<F: Future>(dies: Dies, future: F) -> Option<F::Output> {
-    let Some(mut left) = dies else { return Some(future.await) };
-    let mut future = Box::pin(future);
-    poll_fn(|context| {
-        if left == 0 {
-            return Poll::Ready(None);
-        }
-        left -= 1;
-        future.as_mut().poll(context).map(Some)
-    })
-    .await
-}
+use super::process::mortal;
 
 /// Where WeChat's pushes come in: the functions' own routes, which die when they are told to.
-pub(super) struct Door {
+pub(super) struct PushGate {
     /// Its address.
     pub(super) url: String,
     behind: Arc<Behind>,
@@ -41,26 +25,27 @@ pub(super) struct Door {
 struct Behind {
     router: Mutex<Router>,
     kills: Mutex<VecDeque<usize>>,
+    deaths: Mutex<usize>,
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-impl Drop for Door {
+impl Drop for PushGate {
     fn drop(&mut self) {
         self.serving.abort();
     }
 }
 
-impl Door {
-    /// Opens a door to `router`.
+impl PushGate {
+    /// Opens a gate to `router`.
     pub(super) async fn open(router: Router) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
-        let behind = Arc::new(Behind { router: Mutex::new(router), kills: Mutex::default() });
-        let door = Router::new().fallback(pass).with_state(Arc::clone(&behind));
-        let serving = tokio::spawn(async move { axum::serve(listener, door).await.expect("it serves") });
+        let behind = Arc::new(Behind { router: Mutex::new(router), kills: Mutex::default(), deaths: Mutex::default() });
+        let gate = Router::new().fallback(pass).with_state(Arc::clone(&behind));
+        let serving = tokio::spawn(async move { axum::serve(listener, gate).await.expect("it serves") });
         Self { url, behind, serving }
     }
 
@@ -78,6 +63,11 @@ impl Door {
     pub(super) fn be_kind(&self) {
         locked(&self.behind.kills).clear();
     }
+
+    /// How many handlers died since this was asked last.
+    pub(super) fn take_deaths(&self) -> usize {
+        std::mem::take(&mut locked(&self.behind.deaths))
+    }
 }
 
 async fn pass(State(behind): State<Arc<Behind>>, request: Request) -> Response {
@@ -87,6 +77,7 @@ async fn pass(State(behind): State<Arc<Behind>>, request: Request) -> Response {
         Some(Ok(response)) => response,
         // What Lambda answers for a function that died.
         None => {
+            *locked(&behind.deaths) += 1;
             let mut response = Response::new(Body::empty());
             *response.status_mut() = StatusCode::BAD_GATEWAY;
             response

@@ -1,0 +1,57 @@
+//! Simulated processes: one start of all functions each, which dies as a whole, and leaves nothing under way.
+
+use std::future::{Future, poll_fn};
+use std::task::Poll;
+
+use axum::Router;
+use greenlight_local::engines::Engine;
+use greenlight_local::functions::Functions;
+
+use super::history::Dies;
+use crate::world::World;
+
+/// Polls `future` so often at most, then drops it: a function that is killed at an await point.
+pub(super) async fn mortal<F: Future>(dies: Dies, future: F) -> Option<F::Output> {
+    let Some(mut left) = dies else { return Some(future.await) };
+    let mut future = Box::pin(future);
+    poll_fn(|context| {
+        if left == 0 {
+            return Poll::Ready(None);
+        }
+        left -= 1;
+        future.as_mut().poll(context).map(Some)
+    })
+    .await
+}
+
+/// A process.
+pub(super) struct Process {
+    pub(super) functions: Functions,
+    /// The routes of its functions.
+    pub(super) router: Router,
+    /// Its own way to the table.
+    table: Engine,
+    /// Its own way to WeChat.
+    wechat: Engine,
+}
+
+impl Process {
+    /// Starts one, and again where a function does not start, as Lambda does: that is what the table is to do wrong,
+    /// and each time less of it is left.
+    pub(super) async fn start(world: &World) -> Self {
+        let (table, wechat) = (world.proxy.way_in().await, world.simulator.way_in().await.expect("a port"));
+        let mut functions = loop {
+            if let Ok(functions) = world.started_at(&table.url, &wechat.url).await {
+                break functions;
+            }
+        };
+        functions.submit_content.author_waits = world.functions.submit_content.author_waits;
+        Self { router: functions.router(), functions, table, wechat }
+    }
+
+    /// Ends it. What it had sent is carried out now or never.
+    pub(super) async fn end(self) {
+        self.table.stop().await;
+        self.wechat.stop().await;
+    }
+}
