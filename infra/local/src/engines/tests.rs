@@ -408,10 +408,10 @@ fn picture(number: usize) -> Vec<u8> {
     format!("{number:08}").into_bytes().repeat(64 * 1024)
 }
 
-/// Not a test of its own: the process that `what_was_acknowledged_survives_a_kill` kills.
-#[tokio::test]
-#[ignore = "it is started, and killed, by another test"]
-async fn writes_until_killed() {
+/// A process that finds this file where it was started writes there until it is killed.
+const WRITE_HERE: &str = "write-here";
+
+async fn write_until_killed() {
     let data = Path::new(".");
     let table = dynamodb::start(port().await, Some(data)).await.unwrap();
     with_table(&table).await;
@@ -431,9 +431,14 @@ async fn writes_until_killed() {
 
 #[test]
 fn what_was_acknowledged_survives_a_kill() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    if Path::new(WRITE_HERE).exists() {
+        return runtime.block_on(write_until_killed());
+    }
     let data = tempfile::tempdir().unwrap();
+    std::fs::write(data.path().join(WRITE_HERE), "").unwrap();
     let mut writer = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "--ignored", "engines::tests::writes_until_killed"])
+        .args(["--exact", "engines::tests::what_was_acknowledged_survives_a_kill"])
         .current_dir(data.path())
         .stdout(Stdio::piped())
         .spawn()
@@ -444,7 +449,7 @@ fn what_was_acknowledged_survives_a_kill() {
     writer.wait().unwrap();
     assert_eq!(acknowledged, 20);
 
-    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+    runtime.block_on(async {
         let table = dynamodb::start(port().await, Some(data.path())).await.unwrap();
         let bucket = bucket(&data.path().join("objects")).await;
         for number in 0..acknowledged {
