@@ -31,7 +31,8 @@ fn it_ends_on(signal: &str) {
     run.process.signal(signal);
     let ended = run.process.ended();
     assert_eq!(ended.status.code(), Some(0), "{}", ended.errors);
-    assert!(ended.after < Duration::from_secs(1), "{:?}", ended.after);
+    // The two connections are still open. Whoever waited for them would wait for ever, or for as long as it gives them.
+    assert!(ended.after < Duration::from_secs(10), "{:?}", ended.after);
     assert_eq!((ended.output.as_str(), ended.errors.as_str()), ("", ""));
     assert_eq!(made(), 0, "nothing is left behind");
     drop(connections);

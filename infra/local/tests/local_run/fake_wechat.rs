@@ -8,7 +8,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use aes::Aes256;
 use base64::Engine;
@@ -21,6 +21,7 @@ use serde_json::{Value, json};
 use sha1::{Digest, Sha1};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 
 use crate::run::PATIENCE;
 
@@ -61,7 +62,7 @@ struct State {
     http: reqwest::Client,
     behind: Mutex<String>,
     seen: Mutex<Vec<Seen>>,
-    checked: Mutex<Vec<Checked>>,
+    checked: watch::Sender<Vec<Checked>>,
 }
 
 #[derive(Clone)]
@@ -89,7 +90,7 @@ impl FakeWeChat {
             http,
             behind: Mutex::default(),
             seen: Mutex::default(),
-            checked: Mutex::default(),
+            checked: watch::Sender::default(),
         }));
         let serving = fake.clone();
         tokio::spawn(async move {
@@ -144,14 +145,10 @@ impl FakeWeChat {
 
     /// The media check of that number, once its medium was downloaded.
     pub(crate) async fn checked(&self, number: usize) -> Checked {
-        let from = Instant::now();
-        loop {
-            if let Some(checked) = self.0.checked.lock().unwrap().get(number) {
-                return checked.clone();
-            }
-            assert!(from.elapsed() < PATIENCE, "medium {number} was not downloaded");
-            tokio::task::yield_now().await;
-        }
+        let mut checked = self.0.checked.subscribe();
+        let downloaded = checked.wait_for(|checked| checked.len() > number);
+        let downloaded = tokio::time::timeout(PATIENCE, downloaded).await;
+        downloaded.unwrap_or_else(|_| panic!("medium {number} was not downloaded")).unwrap()[number].clone()
     }
 
     async fn serve(&self, stream: TcpStream) -> Option<()> {
@@ -233,7 +230,8 @@ impl FakeWeChat {
                 tokio::spawn(async move {
                     let bytes =
                         fake.0.http.get(&media_url).send().await.ok()?.error_for_status().ok()?.bytes().await.ok()?;
-                    fake.0.checked.lock().unwrap().push(Checked { trace_id, media_url, bytes: bytes.to_vec() });
+                    let checked = Checked { trace_id, media_url, bytes: bytes.to_vec() };
+                    fake.0.checked.send_modify(|all| all.push(checked));
                     Some(())
                 });
                 answer

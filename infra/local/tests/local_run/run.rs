@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use greenlight::outbound::{self, OutboundSettings};
 use serde_json::Value;
 
-/// So long nothing takes here; what takes longer will not come.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+/// So long nothing takes even on a busy machine; what takes longer will not come.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A process, and what it writes.
 pub(crate) struct Process {
@@ -85,9 +85,14 @@ impl Process {
         Ended { status, output, errors, after }
     }
 
+    /// Its number.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Sends a signal, by its name.
     pub(crate) fn signal(&self, name: &str) {
-        let pid = self.child.id();
+        let pid = self.pid();
         let sent = Command::new("bash").args(["-c", &format!("kill -{name} {pid}")]).status().expect("bash");
         assert!(sent.success(), "kill -{name}");
     }
@@ -106,8 +111,6 @@ pub(crate) struct Run {
     pub(crate) process: Process,
     /// All that it printed first.
     pub(crate) banner: String,
-    /// From the spawn to the banner's last line.
-    pub(crate) started_in: Duration,
     pub(crate) url: String,
     http: reqwest::Client,
 }
@@ -150,11 +153,10 @@ impl Run {
                 Err(_) => panic!("no banner: {banner}{}", process.ended().errors),
             }
         }
-        let started_in = process.started.elapsed();
         let url = banner.lines().next().and_then(|line| line.strip_prefix("Greenlight is at "));
         let url = url.unwrap_or_else(|| panic!("no URL in {banner}")).to_owned();
         let http = outbound::client(&OutboundSettings::default()).expect("a client");
-        Self { process, banner, started_in, url, http }
+        Self { process, banner, url, http }
     }
 
     /// A fact of the banner's head.
