@@ -9,7 +9,7 @@ use greenlight_tests::table_proxy::CallMatch;
 use greenlight_tests::world::{World, server_key};
 use serde_json::json;
 
-use crate::trouble::{attempts, behave, calls, first_part, id_of, minutes, submit_for, submit_text_for, wx};
+use crate::trouble::{attempts, calls, first_part, id_of, minutes, submit_for, submit_text_for, wx};
 
 /// Makes WeChat forget that the user was there.
 fn leave(world: &World, name: &str) {
@@ -69,7 +69,7 @@ async fn the_owners_word_that_a_user_is_active_queues_what_waits() {
 async fn a_part_that_is_found_waiting_after_a_newer_login_is_queued_at_once() {
     let world = World::start().await;
     let alice = world.log_in("alice").await;
-    behave(&world, json!({"fail": [{"api": "msg_sec_check", "how": "hang"}]}));
+    world.behave(json!({"fail": [{"api": "msg_sec_check", "how": "hang"}]}));
     world.pass(60);
     let submitting = world.submit_text(&alice, "你好");
     let meanwhile = async {

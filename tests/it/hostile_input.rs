@@ -17,8 +17,6 @@ use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 use tower::ServiceExt;
 
-use crate::requests::behave;
-
 /// A world with a runtime of its own, as a property is no async function; and an author who may do much.
 struct Rig {
     world: World,
@@ -197,7 +195,7 @@ fn whatever_is_submitted_only_what_wechat_passed_is_approved() {
             fields.push((name.to_owned(), value.to_owned()));
         }
         let checked_before = rig.world.simulator.checks().len();
-        behave(&rig.world.simulator, 0, json!({"text_verdicts": [{"verdict": {"suggest": suggest, "label": label}}]}));
+        rig.world.behave(json!({"text_verdicts": [{"verdict": {"suggest": suggest, "label": label}}]}));
         let answer = rig.post("/v1/submissions", &rig.alice, "application/json", object(&fields));
         is_sane(&answer)?;
         let shown = answer.json();
@@ -266,7 +264,7 @@ fn any_bytes_and_headers_to_any_call_are_answered_properly() {
 fn any_path_and_query_are_answered_properly_and_lead_nowhere() {
     let rig = Rig::start();
     let world = &rig.world;
-    behave(&world.simulator, 0, json!({"hold_pushes": true}));
+    world.behave(json!({"hold_pushes": true}));
     let id = rig.runtime.block_on(world.submit_media(&rig.alice, &[picture(GREEN, 1)]));
     let known = [
         "v1",
@@ -390,7 +388,7 @@ fn no_file_is_taken_for_a_medium_that_it_only_begins_as() {
 fn a_signed_push_that_does_not_say_pass_never_approves() {
     let rig = Rig::start();
     let (world, aes_key) = (&rig.world, AesKey::parse(&push_aes_key(0)).unwrap());
-    behave(&world.simulator, 0, json!({"hold_pushes": true}));
+    world.behave(json!({"hold_pushes": true}));
     let odd = select(vec![
         json!(null),
         json!("Pass"),

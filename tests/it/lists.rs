@@ -5,20 +5,16 @@ use std::collections::BTreeSet;
 use greenlight_tests::world::{Answer, Plan, World, server_key};
 use serde_json::{Value, json};
 
-use crate::requests::{behave, problem};
-
-fn ids(page: &Value) -> Vec<String> {
-    page["submissions"].as_array().unwrap().iter().map(|one| one["id"].as_str().unwrap().to_owned()).collect()
-}
+use crate::requests::problem;
 
 /// All pages of a list, each of at most `limit`.
 async fn pages(world: &World, path: &str, key: &str, limit: usize) -> Vec<Vec<String>> {
     let joint = if path.contains('?') { '&' } else { '?' };
     let (mut pages, mut cursor) = (Vec::new(), String::new());
     loop {
-        let page = world.get(&format!("{path}{joint}limit={limit}{cursor}"), key).await.expect(200).json();
-        pages.push(ids(&page));
-        match page["next_cursor"].as_str() {
+        let page = world.get(&format!("{path}{joint}limit={limit}{cursor}"), key).await.expect(200);
+        pages.push(page.ids());
+        match page.json()["next_cursor"].as_str() {
             Some(next) => cursor = format!("&cursor={next}"),
             None => return pages,
         }
@@ -62,14 +58,13 @@ async fn an_authors_own_come_newest_first_without_gaps_or_doubles() {
             assert!(moments(&pair[0]).await >= moments(&pair[1]).await);
         }
     }
-    let first = world.get("/v1/submissions", &alice).await.expect(200).json();
-    assert_eq!(ids(&first).len(), 20, "20 unless something else is asked for");
+    assert_eq!(world.listed("/v1/submissions", &alice).await.len(), 20, "20 unless something else is asked for");
     // The owner sees the same list.
     let path = format!("/v1/submissions?openid={}", World::openid(0, "alice"));
     assert_eq!(no_doubles(&pages(&world, &path, &server_key(0), 30).await).len(), 45);
     // Nobody else does.
     let bob = world.log_in("bob").await;
-    assert_eq!(world.get("/v1/submissions", &bob).await.expect(200).json()["submissions"], json!([]));
+    assert_eq!(world.listed("/v1/submissions", &bob).await, [""; 0]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -129,7 +124,7 @@ async fn a_feeds_first_page_begins_with_the_callers_own_that_wait() {
     let bob = world.log_in("bob").await;
     let doubtful = world.submit(&bob, &json!({"scene": 1, "text": "可疑", "channel": "square"})).await.expect(201);
     world.pass(1);
-    behave(&world.simulator, 0, json!({"fail": [{"api": "msg_sec_check", "calls": null, "how": {"errcode": -1}}]}));
+    world.behave(json!({"fail": [{"api": "msg_sec_check", "calls": null, "how": {"errcode": -1}}]}));
     let pending = world.submit(&bob, &json!({"scene": 1, "text": "好", "channel": "square"})).await.expect(201);
     let other = world.submit(&bob, &json!({"scene": 1, "text": "好", "channel": "market"})).await.expect(201);
     assert_eq!((doubtful.text("state"), pending.text("state")), ("in_review".into(), "pending".into()));
@@ -158,11 +153,11 @@ async fn a_stranger_names_the_app_where_there_are_several() {
     let id = world.submit(&alice, &json!({"scene": 1, "text": "好", "channel": "square"})).await.expect(201).text("id");
     let path = "/v1/channels/square/submissions";
     assert_eq!(problem(world.get(path, "").await, 400, "invalid_list").faults(), ["app_id"]);
-    assert_eq!(ids(&world.get(&format!("{path}?app_id=wx1"), "").await.expect(200).json()), [id.as_str()]);
-    assert_eq!(ids(&world.get(&format!("{path}?app_id=wx0"), "").await.expect(200).json()), [""; 0]);
+    assert_eq!(world.listed(&format!("{path}?app_id=wx1"), "").await, [id.as_str()]);
+    assert_eq!(world.listed(&format!("{path}?app_id=wx0"), "").await, [""; 0]);
     problem(world.get(&format!("{path}?app_id=wx9"), "").await, 404, "not_found");
-    assert_eq!(ids(&world.get(path, &alice).await.expect(200).json()), [id.as_str()]);
-    assert_eq!(ids(&world.get(path, &server_key(0)).await.expect(200).json()), [""; 0]);
+    assert_eq!(world.listed(path, &alice).await, [id.as_str()]);
+    assert_eq!(world.listed(path, &server_key(0)).await, [""; 0]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -180,16 +175,15 @@ async fn reviews_come_oldest_first_with_reasons() {
     let one = &first["submissions"][0];
     assert_eq!(one["reasons"], json!([{"part": "text", "label": 20002, "label_name": "pornography"}]));
     assert_eq!(one["openid"], json!(World::openid(0, "alice")));
-    assert_eq!(world.get("/v1/reviews", &server_key(1)).await.expect(200).json()["submissions"], json!([]));
+    assert_eq!(world.listed("/v1/reviews", &server_key(1)).await, [""; 0]);
     // What is decided between two pages is neither shown again nor does it hide another.
-    let page = world.get("/v1/reviews?limit=10", &server_key(0)).await.expect(200).json();
-    for one in page["submissions"].as_array().unwrap() {
-        let word = json!({"decision": "reject", "reason": "x", "moderator": "li", "version": one["version"]});
-        let path = format!("/v1/submissions/{}/decisions", one["id"].as_str().unwrap());
-        world.post(&path, &server_key(0), &word).await.expect(200);
+    let page = world.get("/v1/reviews?limit=10", &server_key(0)).await.expect(200);
+    for one in page.json()["submissions"].as_array().unwrap() {
+        let (id, version) = (one["id"].as_str().unwrap(), one["version"].as_u64().unwrap());
+        world.decide_on(id, "reject", version).await.expect(200);
     }
-    let rest = format!("/v1/reviews?limit=100&cursor={}", page["next_cursor"].as_str().unwrap());
-    assert_eq!(ids(&world.get(&rest, &server_key(0)).await.expect(200).json()).len(), 13);
+    let rest = format!("/v1/reviews?limit=100&cursor={}", page.text("next_cursor"));
+    assert_eq!(world.listed(&rest, &server_key(0)).await.len(), 13);
 }
 
 #[tokio::test(flavor = "multi_thread")]

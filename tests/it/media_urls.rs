@@ -5,7 +5,7 @@ use greenlight_tests::pictures::{GREEN, picture};
 use greenlight_tests::world::World;
 use serde_json::json;
 
-use crate::trouble::{attempts, behave, media_checks, minutes, recover, wx};
+use crate::trouble::{attempts, media_checks, minutes, recover, wx};
 
 fn urls(world: &World) -> Vec<String> {
     media_checks(world).into_iter().filter_map(|check| check.media_url).collect()
@@ -15,7 +15,7 @@ fn urls(world: &World) -> Vec<String> {
 async fn what_wechat_could_not_download_is_asked_again_with_a_new_url() {
     let world = World::start().await;
     let alice = world.log_in("alice").await;
-    behave(&world, json!({"media_verdicts": [{"errcode": -1008}, {"errcode": -1009}]}));
+    world.behave(json!({"media_verdicts": [{"errcode": -1008}, {"errcode": -1009}]}));
     let id = world.submit_media(&alice, &[picture(GREEN, 1)]).await;
     world.simulator.idle().await;
     assert_eq!(world.state(&id).await, "pending");
@@ -37,7 +37,7 @@ async fn four_downloads_that_fail_are_left_to_a_moderator() {
     let world = World::start().await;
     let alice = world.log_in("alice").await;
     let id = {
-        behave(&world, json!({"media_verdicts": vec![json!({"errcode": -1008}); 4]}));
+        world.behave(json!({"media_verdicts": vec![json!({"errcode": -1008}); 4]}));
         world.submit_media(&alice, &[picture(GREEN, 1)]).await
     };
     world.simulator.idle().await;
@@ -54,7 +54,7 @@ async fn four_downloads_that_fail_are_left_to_a_moderator() {
 async fn an_error_about_an_earlier_check_fails_nothing() {
     let world = World::start().await;
     let alice = world.log_in("alice").await;
-    behave(&world, json!({"drop_pushes": "all"}));
+    world.behave(json!({"drop_pushes": "all"}));
     let id = world.submit_media(&alice, &[picture(GREEN, 1)]).await;
     world.simulator.idle().await;
     minutes(&world, 36).await;
@@ -80,7 +80,7 @@ async fn an_error_about_an_earlier_check_fails_nothing() {
 async fn a_url_leads_nowhere_once_its_check_is_settled_or_forty_minutes_old_or_withdrawn() {
     let world = World::start().await;
     let alice = world.log_in("alice").await;
-    behave(&world, json!({"hold_pushes": true}));
+    world.behave(json!({"hold_pushes": true}));
     let settled = world.submit_media(&alice, &[picture(GREEN, 1)]).await;
     world.simulator.idle().await;
     let url = urls(&world).remove(0);
@@ -110,7 +110,7 @@ async fn a_url_leads_nowhere_once_its_check_is_settled_or_forty_minutes_old_or_w
 async fn ranges_are_served_and_what_is_read_in_pieces_is_judged_whole() {
     let world = World::start().await;
     let alice = world.log_in("alice").await;
-    behave(&world, json!({"download_range_bytes": 20, "media_reading": MediaReading::Download}));
+    world.behave(json!({"download_range_bytes": 20, "media_reading": MediaReading::Download}));
     let red = world.submit_media(&alice, &[picture(greenlight_tests::pictures::RED, 1)]).await;
     let green = world.submit_media(&alice, &[picture(GREEN, 1)]).await;
     world.simulator.idle().await;
@@ -121,7 +121,7 @@ async fn ranges_are_served_and_what_is_read_in_pieces_is_judged_whole() {
 async fn an_author_sees_a_picture_that_wechat_cannot_be_asked_about_yet() {
     let world = World::start().await;
     let alice = world.log_in("alice").await;
-    behave(&world, json!({"fail": [{"api": "media_check_async", "how": {"errcode": 45009}}]}));
+    world.behave(json!({"fail": [{"api": "media_check_async", "how": {"errcode": 45009}}]}));
     let first = world.submit_media(&alice, &[picture(GREEN, 1)]).await;
     // The API rests from now on, so nobody asks about the second one.
     let second = world.submit_media(&alice, &[picture(GREEN, 2)]).await;

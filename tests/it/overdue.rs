@@ -15,7 +15,7 @@ use greenlight_tests::world::World;
 use serde_json::json;
 use sweep_overdue::{Share, Sweep, SweepOverdue};
 
-use crate::trouble::{attempts, behave, calls, first_part, id_of, media_checks, minutes, recover, submit_text_for, wx};
+use crate::trouble::{attempts, calls, first_part, id_of, media_checks, minutes, recover, submit_text_for, wx};
 
 /// Longer than WeChat's two hours, where a test is not about those.
 const LONG: u64 = 1_000_000;
@@ -73,7 +73,7 @@ async fn states(sweep: &SweepOverdue, ids: &[SubmissionId]) -> HashMap<&'static 
 async fn a_push_that_is_lost_is_asked_for_again_four_times_and_then_a_moderator_looks() {
     let world = World::start().await;
     let alice = world.log_in("alice").await;
-    behave(&world, json!({"drop_pushes": "all"}));
+    world.behave(json!({"drop_pushes": "all"}));
     let id = world.submit_media(&alice, &[picture(GREEN, 1)]).await;
     world.simulator.idle().await;
     for attempt in 1..=3 {
@@ -105,10 +105,10 @@ async fn a_push_that_is_lost_is_asked_for_again_four_times_and_then_a_moderator_
 async fn a_late_push_about_an_earlier_attempt_counts_while_a_later_one_is_under_way() {
     let world = World::start().await;
     let alice = world.log_in("alice").await;
-    behave(&world, json!({"drop_pushes": {"next": 1}}));
+    world.behave(json!({"drop_pushes": {"next": 1}}));
     let id = world.submit_media(&alice, &[picture(GREEN, 1)]).await;
     world.simulator.idle().await;
-    behave(&world, json!({"hold_pushes": true}));
+    world.behave(json!({"hold_pushes": true}));
     minutes(&world, 35).await;
     assert_eq!((world.state(&id).await, attempts(&world, &id).await), ("pending", vec![2]));
     let first = media_checks(&world)[0].trace_id.clone().unwrap();
@@ -155,7 +155,7 @@ async fn a_sweep_that_crashed_at_any_of_its_writes_is_finished_by_a_later_one() 
     for (action, key, after) in [("PutItem", "S#", 0), ("PutItem", "S#", 1), ("UpdateItem", "T#", 0)] {
         let world = World::start().await;
         let alice = world.log_in("alice").await;
-        behave(&world, json!({"fail": [{"api": "media_check_async", "how": {"errcode": -1}}]}));
+        world.behave(json!({"fail": [{"api": "media_check_async", "how": {"errcode": -1}}]}));
         let id = world.submit_media(&alice, &[picture(GREEN, 1)]).await;
         recover(&world);
         for _ in 0..3 {
@@ -178,7 +178,7 @@ async fn worked_off_within_the_quotas(texts: usize, pictures: usize, share: Shar
         "msg_sec_check": {"per_minute": share.text},
         "media_check_async": {"per_minute": share.media},
     });
-    behave(&world, json!({"quotas": quotas, "media_reading": "skip", "hold_pushes": true, "visit_window_s": LONG}));
+    world.behave(json!({"quotas": quotas, "media_reading": "skip", "hold_pushes": true, "visit_window_s": LONG}));
     let example = world.submit_media(&alice, &[picture(GREEN, 1)]).await;
     world.simulator.idle().await;
     let medium = world.stored(&example).await.media[0].clone();
@@ -228,7 +228,7 @@ async fn windows_of_long_texts_count_against_the_share() {
     world.log_in("alice").await;
     let mut sweep = own_sweep(&world).await;
     sweep.share = Share { text: 20, media: 1 };
-    behave(&world, json!({"quotas": {"msg_sec_check": {"per_minute": 20}}}));
+    world.behave(json!({"quotas": {"msg_sec_check": {"per_minute": 20}}}));
     // Each is nine windows: two fit into a share of twenty, with two more that a short one may have.
     let long = "字".repeat(20_000);
     let long = (0..6).map(|_| waiting(&world, Some(&long), vec![]));
@@ -264,7 +264,7 @@ async fn two_sweeps_at_once_ask_about_each_part_once() {
 async fn a_submission_of_an_app_that_was_taken_out_waits_until_it_is_back() {
     let mut world = World::start_with(greenlight_tests::world::Plan { apps: 2, ..Default::default() }).await;
     world.log_in("alice").await;
-    behave(&world, json!({"fail": [{"api": "msg_sec_check", "how": {"errcode": -1}}]}));
+    world.behave(json!({"fail": [{"api": "msg_sec_check", "how": {"errcode": -1}}]}));
     let id = id_of(&submit_text_for(&world, "alice", "你好").await);
     let whole = world.document.clone();
     let mut without = whole.clone();
@@ -290,10 +290,7 @@ async fn a_days_quota_is_tried_once_after_one_two_four_minutes_and_so_on_up_to_a
     let world = World::start().await;
     morning(&world).await;
     for api in [Api::MsgSecCheck, Api::MediaCheckAsync] {
-        behave(
-            &world,
-            json!({"visit_window_s": LONG, "fail": [{"api": api, "calls": null, "how": {"errcode": 45009}}]}),
-        );
+        world.behave(json!({"visit_window_s": LONG, "fail": [{"api": api, "calls": null, "how": {"errcode": 45009}}]}));
         let alice = world.log_in("alice").await;
         let sweep = own_sweep(&world).await;
         let example = world.submit_media(&alice, &[picture(GREEN, 1)]).await;
@@ -321,7 +318,7 @@ async fn a_days_quota_is_tried_once_after_one_two_four_minutes_and_so_on_up_to_a
         let since_first: Vec<i32> = tries.iter().map(|minute| minute - first).collect();
         assert_eq!(first, 1);
         assert_eq!(since_first, [0, 2, 6, 14, 30, 62, 122, 182, 242], "{api:?}");
-        behave(&world, json!({"visit_window_s": LONG}));
+        world.behave(json!({"visit_window_s": LONG}));
         for _ in 0..62 {
             world.pass(60);
             sweep.run().await.unwrap();
@@ -335,7 +332,7 @@ async fn a_days_quota_is_tried_once_after_one_two_four_minutes_and_so_on_up_to_a
 async fn a_days_quota_is_there_again_after_midnight_in_beijing() {
     let world = World::start().await;
     morning(&world).await;
-    behave(&world, json!({"visit_window_s": LONG, "quotas": {"msg_sec_check": {"per_day": 10}}}));
+    world.behave(json!({"visit_window_s": LONG, "quotas": {"msg_sec_check": {"per_day": 10}}}));
     let mut ids = Vec::new();
     for _ in 0..20 {
         ids.push(id_of(&submit_text_for(&world, "alice", "你好").await));
@@ -360,8 +357,7 @@ async fn a_minutes_quota_is_waited_out_to_the_minute() {
     world.log_in("alice").await;
     for errcode in [44991, 45009] {
         // In the field 45009 stands for the minute too.
-        behave(
-            &world,
+        world.behave(
             json!({"quotas": {"msg_sec_check": {"per_minute": 5, "minute_errcode": errcode}}, "visit_window_s": LONG}),
         );
         world.clock.advance(world.now().next_minute().since(world.now()));

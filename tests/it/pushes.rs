@@ -8,7 +8,7 @@ use greenlight_tests::table_proxy::CallMatch;
 use greenlight_tests::world::{Answer, Plan, World, app_id, push_aes_key, push_token};
 use serde_json::{Value, json};
 
-use crate::requests::{behave, problem};
+use crate::requests::problem;
 
 const VECTORS: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/..", "/shared/src/wechat/vectors/push.json"));
 const TIMESTAMP: &str = "1714112445";
@@ -44,7 +44,7 @@ async fn push_sealed(world: &World, app: usize, message: &str) -> Answer {
 /// A submission of one picture whose verdict WeChat has ready and has not pushed: its id and trace id.
 async fn waiting(world: &World) -> (String, String) {
     let alice = world.log_in("alice").await;
-    behave(&world.simulator, 0, json!({"hold_pushes": true}));
+    world.behave(json!({"hold_pushes": true}));
     let id = world.submit_media(&alice, &[picture(GREEN, 1)]).await;
     world.simulator.idle().await;
     let trace_id = world.simulator.checks().last().unwrap().trace_id.clone().unwrap();
@@ -141,10 +141,7 @@ async fn every_form_that_wechat_sends_a_verdict_in_is_understood() {
             for mode in ["safe", "compatible"] {
                 for strings in [false, true] {
                     for (colour, state) in [(GREEN, "approved"), ([230, 30, 30], "rejected")] {
-                        behave(
-                            &world.simulator,
-                            0,
-                            json!({
+                        world.behave(json!({
                                 "push_format": format, "push_shape": shape, "push_mode": mode, "numbers_as_strings": strings,
                             }),
                         );
@@ -175,7 +172,7 @@ async fn a_push_that_says_no_verdict_is_no_pass_and_the_check_is_made_again() {
         ("v2", json!({"verdict": {"suggest": "Pass", "label": 100}})),
         ("v2", json!({"verdict": {"suggest": "pass", "label": 20001}})),
     ] {
-        behave(&world.simulator, 0, json!({"push_shape": form, "media_verdicts": [forced]}));
+        world.behave(json!({"push_shape": form, "media_verdicts": [forced]}));
         let id = world.submit_media(&alice, &[picture(GREEN, 1)]).await;
         world.simulator.idle().await;
         assert!(world.simulator.pushes().last().unwrap().accepted, "there is nothing more to say about it: {forced}");
@@ -292,10 +289,11 @@ async fn a_push_that_comes_twice_or_ten_times_at_once_is_applied_once() {
     let world = World::start().await;
     let (id, trace_id) = waiting(&world).await;
     let pass = verdict(&trace_id, "pass", 100).to_string();
+    let before = world.stored(&id).await.version;
     let pushes = futures_util::future::join_all((0..10).map(|_| push_sealed(&world, 0, &pass))).await;
     pushes.into_iter().for_each(taken);
     let stored = world.stored(&id).await;
-    assert_eq!(stored.state.as_str(), "approved");
+    assert_eq!((stored.state.as_str(), stored.version), ("approved", before + 1), "decided once");
     world.pass(1);
     taken(push_sealed(&world, 0, &pass).await);
     assert_eq!(world.stored(&id).await, stored, "not even its version moves");
@@ -309,11 +307,11 @@ async fn a_push_that_comes_twice_or_ten_times_at_once_is_applied_once() {
 async fn a_push_before_its_trace_is_known_is_kept_and_applied_later() {
     let world = World::start().await;
     let alice = world.log_in("alice").await;
-    behave(&world.simulator, 0, json!({"push_before_answer": true}));
-    let id = world.submit_media(&alice, &[picture(GREEN, 1)]).await;
-    world.simulator.idle().await;
-    assert!(world.simulator.pushes().last().unwrap().accepted);
-    assert_eq!(world.state(&id).await, "approved");
+    world.behave(json!({"push_before_answer": true, "push_copies": 2}));
+    let id = world.submit_media(&alice, &[picture(GREEN, 1), picture(GREEN, 2)]).await;
+    assert_eq!(world.state(&id).await, "approved", "at once, without a sweep");
+    assert_eq!(world.simulator.pushes().iter().filter(|push| push.accepted).count(), 4);
+    assert_eq!(world.due_ever().await, []);
     // One that nothing will ever link to is taken too: WeChat would only send it again.
     taken(push_sealed(&world, 0, &verdict("60f96f1d-3845297a-1976a3ae", "pass", 100).to_string()).await);
 }
@@ -325,7 +323,7 @@ async fn while_the_table_is_down_wechat_is_told_to_come_again() {
         let (id, _) = waiting(&world).await;
         // As often as the SDK tries within one request: WeChat's first push fails, and its second does not.
         world.proxy.throttle_next(CallMatch::any().function("receive-push").key(key), 3);
-        behave(&world.simulator, 0, json!({"push_retry_delay_ms": 1}));
+        world.behave(json!({"push_retry_delay_ms": 1}));
         world.simulator.release_pushes(&app_id(0), ReleaseOrder::OldestFirst).await;
         let sent: Vec<_> = world.simulator.pushes().iter().map(|push| (push.status, push.accepted)).collect();
         assert_eq!(sent, [(Some(503), false), (Some(200), true)], "{key}");

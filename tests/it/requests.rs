@@ -5,8 +5,7 @@ mod moderation;
 mod sessions;
 mod submissions;
 
-use greenlight_local::simulator::Simulator;
-use greenlight_tests::world::{Answer, Plan, World, app_id, server_key};
+use greenlight_tests::world::{Answer, Plan, World, server_key};
 use http::Method;
 use serde_json::{Value, json};
 
@@ -22,11 +21,6 @@ pub(crate) fn problem(answer: Answer, status: u16, code: &str) -> Answer {
         assert!(body[text].as_str().is_some_and(|text| !text.is_empty()), "{answer}");
     }
     answer
-}
-
-/// Tells the simulated WeChat how to behave towards an app.
-pub(crate) fn behave(simulator: &Simulator, app: usize, behaviour: Value) {
-    simulator.behave(&app_id(app), serde_json::from_value(behaviour).unwrap());
 }
 
 /// The texts that WeChat was asked about, oldest first.

@@ -8,7 +8,7 @@ use greenlight_tests::world::{Answer, World, push_aes_key, push_token, server_ke
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
-use crate::trouble::{behave, recover, wx};
+use crate::trouble::{recover, wx};
 
 /// How long the secret is kept, and a moment.
 const KEPT: u64 = 301;
@@ -71,7 +71,7 @@ async fn a_push_key_that_was_changed_is_read_again_at_most_once_in_ten_seconds()
     let alice = world.log_in("alice").await;
     let right = world.document.clone();
     for (field, wrong) in [("push_token", json!("other-token")), ("push_aes_key", json!(push_aes_key(7)))] {
-        behave(&world, json!({"hold_pushes": true, "push_retries": 0}));
+        world.behave(json!({"hold_pushes": true, "push_retries": 0}));
         let id = world.submit_media(&alice, &[picture(GREEN, 1)]).await;
         world.simulator.idle().await;
         // The functions know other keys than WeChat has.
@@ -155,7 +155,7 @@ async fn no_secret_no_openid_and_no_text_is_ever_logged_or_told() {
     let mut answers: Vec<Answer> = Vec::new();
     let text = "一段不该出现在日志里的话";
     world.functions.refresh_token.run().await;
-    let token = world.functions.refresh_token.table.app(&wx(), greenlight::table::Consistency::Strong).await.unwrap();
+    let token = world.table().app(&wx(), greenlight::table::Consistency::Strong).await.unwrap();
     let token = token.token.unwrap().secret().expose_secret().to_owned();
     let troubles = [
         json!({"errcode": -1}),
@@ -171,7 +171,7 @@ async fn no_secret_no_openid_and_no_text_is_ever_logged_or_told() {
     for how in troubles {
         let fail = |api: &str| json!({"api": api, "calls": 3, "how": how});
         let apis = ["msg_sec_check", "media_check_async", "stable_token", "jscode2session"];
-        behave(&world, json!({"fail": apis.map(fail)}));
+        world.behave(json!({"fail": apis.map(fail)}));
         answers.push(world.submit_text(&alice, text).await);
         let check = json!({"scene": 1, "content": text});
         answers.push(world.post("/v1/checks/text", &alice, &check).await);

@@ -3,16 +3,16 @@
 use greenlight_local::simulator::ReleaseOrder;
 use greenlight_tests::pictures::{GREEN, RED, YELLOW, picture, sound};
 use greenlight_tests::table_proxy::CallMatch;
-use greenlight_tests::world::{Answer, World, app_id, server_key};
+use greenlight_tests::world::{Answer, World, app_id};
 use http::Method;
 use serde_json::json;
 use tower::ServiceExt;
 
-use crate::requests::{behave, problem};
+use crate::requests::problem;
 
 /// A submission of one picture that WeChat has read and not judged yet: its id, the author's URL, WeChat's URL.
 async fn waiting(world: &World, author: &str) -> (String, String, String) {
-    behave(&world.simulator, 0, json!({"hold_pushes": true}));
+    world.behave(json!({"hold_pushes": true}));
     let id = world.submit_media(author, &[picture(GREEN, 1)]).await;
     world.simulator.idle().await;
     let own = world.get(&format!("/v1/submissions/{id}"), author).await.expect(200).json();
@@ -45,12 +45,6 @@ async fn raw(world: &World, path: &str) -> u16 {
     world.functions.router().oneshot(request).await.unwrap().status().as_u16()
 }
 
-async fn decide(world: &World, id: &str, decision: &str) {
-    let version = world.stored(id).await.version;
-    let word = json!({"decision": decision, "reason": "x", "moderator": "li", "version": version});
-    world.post(&format!("/v1/submissions/{id}/decisions"), &server_key(0), &word).await.expect(200);
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn everyone_sees_what_is_approved_and_its_author_what_is_not_withdrawn() {
     let world = World::start().await;
@@ -62,12 +56,12 @@ async fn everyone_sees_what_is_approved_and_its_author_what_is_not_withdrawn() {
     world.simulator.release_pushes(&app_id(0), ReleaseOrder::OldestFirst).await;
     assert_eq!(world.state(&id).await, "approved");
     assert_eq!(statuses(&world, [&public, &authors, &wechats]).await, [200, 200, 404], "WeChat's dies when settled");
-    decide(&world, &id, "reject").await;
+    world.decide(&id, "reject").await.expect(200);
     assert_eq!(statuses(&world, [&public, &authors, &wechats]).await, [404, 200, 404]);
     // The author is shown the author's own URL again.
     let own = world.get(&format!("/v1/submissions/{id}"), &alice).await.expect(200).json();
     assert_eq!(own["media"][0]["url"], json!(authors));
-    decide(&world, &id, "approve").await;
+    world.decide(&id, "approve").await.expect(200);
     assert_eq!(statuses(&world, [&public, &authors]).await, [200, 200]);
     world.delete(&format!("/v1/submissions/{id}"), &alice).await.expect(204);
     assert_eq!(statuses(&world, [&public, &authors, &wechats]).await, [404; 3]);
@@ -110,7 +104,7 @@ async fn wechats_url_lives_forty_minutes_and_never_after_a_withdrawal() {
 async fn each_check_has_a_url_of_its_own() {
     let world = World::start().await;
     let alice = world.log_in("alice").await;
-    behave(&world.simulator, 0, json!({"drop_pushes": "all"}));
+    world.behave(json!({"drop_pushes": "all"}));
     let id = world.submit_media(&alice, &[picture(GREEN, 1)]).await;
     world.simulator.idle().await;
     world.pass(36 * 60);
@@ -267,7 +261,7 @@ async fn parts_are_served_and_what_is_known_is_not_served_again() {
     }
     ask(&world, Method::GET, &path, &[("if-none-match", "\"x\"")]).await.expect(200);
     // What is taken down is gone for who knows it too.
-    decide(&world, &id, "reject").await;
+    world.decide(&id, "reject").await.expect(200);
     for headers in [vec![("if-none-match", etag.as_str())], vec![("range", "bytes=0-1")], vec![]] {
         problem(ask(&world, Method::GET, &path, &headers).await, 404, "not_found");
     }

@@ -1,15 +1,19 @@
 //! The table in trouble: answers that are lost, calls that are throttled, indexes that are behind.
 
 use greenlight::aws::AwsSettings;
+use greenlight::ids::{SubmissionId, TraceId};
 use greenlight::outbound::{self, OutboundSettings};
-use greenlight_local::simulator::Api;
+use greenlight::submission::PartName;
+use greenlight::table::{Outcome, TraceLink};
+use greenlight::wechat::verdict::Verdict;
+use greenlight_local::simulator::{Api, Behaviour, ReleaseOrder};
 use greenlight_local::stack::TABLE;
 use greenlight_tests::pictures::{GREEN, YELLOW, picture};
 use greenlight_tests::table_proxy::{Call, CallMatch};
 use greenlight_tests::world::{Answer, World, server_key};
 use serde_json::{Value, json};
 
-use crate::trouble::{behave, calls, minutes, recover, wx};
+use crate::trouble::{calls, minutes, recover, wx};
 
 /// The SDK sends a request so often at most.
 const ATTEMPTS: usize = 3;
@@ -28,13 +32,30 @@ fn unavailable(answer: &Answer) -> bool {
     unavailable
 }
 
-fn ids(answer: &Answer) -> Vec<String> {
-    let list = answer.json()["submissions"].as_array().unwrap_or_else(|| panic!("no list in {answer}")).clone();
-    list.iter().map(|one| one["id"].as_str().unwrap().to_owned()).collect()
+/// When the push about a picture comes. Which calls there are depends on it, so it is never left to chance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum PushComes {
+    /// Its trace is linked by then, so receive-push writes the submission.
+    AfterTheSubmit,
+    /// It is kept until the submit links its trace, and the submit writes the submission.
+    BeforeTheAnswer,
 }
 
-async fn feed(world: &World, key: &str) -> Vec<String> {
-    ids(&world.get("/v1/channels/square/submissions", key).await.expect(200))
+impl PushComes {
+    /// Submits as [`submitted`] does, while WeChat pushes then and not otherwise.
+    async fn about(self, world: &World, alice: &str, body: &Value) -> String {
+        let behaviour = world.simulator.behaviour(&wx());
+        let pushing = match self {
+            Self::AfterTheSubmit => Behaviour { hold_pushes: true, ..behaviour.clone() },
+            Self::BeforeTheAnswer => Behaviour { push_before_answer: true, ..behaviour.clone() },
+        };
+        world.simulator.behave(&wx(), Behaviour { push_retry_delay_ms: 0, ..pushing });
+        let id = submitted(world, alice, body).await;
+        world.simulator.idle().await;
+        world.simulator.release_pushes(&wx(), ReleaseOrder::OldestFirst).await;
+        world.simulator.behave(&wx(), behaviour);
+        id
+    }
 }
 
 /// How many records of decisions stand beside a submission.
@@ -74,9 +95,9 @@ async fn decided_once(world: &World, alice: &str, id: &str, why: &str) {
     world.simulator.idle().await;
     minutes(world, 5).await;
     assert_eq!(world.state(id).await, "approved", "{why}");
-    assert_eq!(ids(&world.get("/v1/submissions", alice).await.expect(200)), [id], "{why}");
-    assert_eq!(feed(world, alice).await, [id], "{why}");
-    assert_eq!(feed(world, "").await, [id], "{why}");
+    assert_eq!(world.listed("/v1/submissions", alice).await, [id], "{why}");
+    assert_eq!(world.feed(alice).await, [id], "{why}");
+    assert_eq!(world.feed("").await, [id], "{why}");
     let version = world.stored(id).await.version;
     minutes(world, 40).await;
     assert_eq!(world.stored(id).await.version, version, "{why}: nothing is left to do");
@@ -88,7 +109,7 @@ const TEXT_WRITES: [Kind; 4] = [
     ("submit-content", "PutItem", "K#", 0),
     ("submit-content", "PutItem", "K#", 1),
 ];
-const MEDIA_WRITES: [Kind; 8] = [
+const MEDIA_WRITES: [Kind; 7] = [
     ("submit-content", "PutItem", "A#", 0),
     ("submit-content", "PutItem", "S#", 0),
     ("submit-content", "PutItem", "S#", 1),
@@ -96,7 +117,11 @@ const MEDIA_WRITES: [Kind; 8] = [
     ("submit-content", "PutItem", "K#", 1),
     ("submit-content", "UpdateItem", "T#", 0),
     ("receive-push", "UpdateItem", "T#", 0),
-    ("receive-push", "PutItem", "S#", 0),
+];
+/// Who comes second writes the verdict.
+const VERDICT_WRITES: [(PushComes, Kind); 2] = [
+    (PushComes::AfterTheSubmit, ("receive-push", "PutItem", "S#", 0)),
+    (PushComes::BeforeTheAnswer, ("submit-content", "PutItem", "S#", 2)),
 ];
 
 #[tokio::test(flavor = "multi_thread")]
@@ -119,8 +144,11 @@ async fn a_text_is_submitted_once_whichever_answer_of_the_table_is_lost() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_picture_is_submitted_and_judged_once_whichever_answer_of_the_table_is_lost() {
-    for kind in MEDIA_WRITES {
+    let either = [PushComes::AfterTheSubmit, PushComes::BeforeTheAnswer];
+    let writes = either.into_iter().flat_map(|comes| MEDIA_WRITES.map(|kind| (comes, kind)));
+    for (comes, kind) in writes.chain(VERDICT_WRITES) {
         for lost in [1, ATTEMPTS] {
+            let why = format!("{comes:?} {kind:?} {lost}");
             let world = World::start().await;
             let alice = world.log_in("alice").await;
             let upload = world.uploaded(&alice, &picture(GREEN, 1)).await;
@@ -129,15 +157,10 @@ async fn a_picture_is_submitted_and_judged_once_whichever_answer_of_the_table_is
             }
             let media = json!([{"upload_id": upload}]);
             let body = json!({"scene": 2, "media": media, "channel": "square", "idempotency_key": "once-and-only"});
-            let id = submitted(&world, &alice, &body).await;
-            world.simulator.idle().await;
-            assert_eq!(world.proxy.orders_left(), 0, "{kind:?}");
-            decided_once(&world, &alice, &id, &format!("{kind:?} {lost}")).await;
-            assert_eq!(
-                calls(&world, Api::MediaCheckAsync),
-                1,
-                "{kind:?} {lost}: nothing was lost, so it is asked once"
-            );
+            let id = comes.about(&world, &alice, &body).await;
+            assert_eq!(world.proxy.orders_left(), 0, "{why}");
+            decided_once(&world, &alice, &id, &why).await;
+            assert_eq!(calls(&world, Api::MediaCheckAsync), 1, "{why}: nothing was lost, so it is asked once");
         }
     }
 }
@@ -152,13 +175,12 @@ async fn a_moderators_word_is_written_once_though_the_answer_is_lost() {
         for _ in 0..lost {
             world.proxy.lose_answer_of_next(CallMatch::any().action("TransactWriteItems"));
         }
-        let word = json!({"decision": "approve", "reason": "fine", "moderator": "li", "version": version});
-        let path = format!("/v1/submissions/{id}/decisions");
-        let answer = world.post(&path, &server_key(0), &word).await;
+        let answer = world.decide_on(&id, "approve", version).await;
         assert_eq!(unavailable(&answer), lost == ATTEMPTS, "{answer}");
         assert_eq!(world.proxy.orders_left(), 0);
         // Who was not answered learns by repeating that it has moved: it was written.
-        assert_eq!(world.post(&path, &server_key(0), &word).await.expect(409).text("code"), "version_conflict");
+        let again = world.decide_on(&id, "approve", version).await;
+        assert_eq!(again.expect(409).text("code"), "version_conflict");
         let stored = world.stored(&id).await;
         assert_eq!((stored.state.as_str(), stored.version), ("approved", version + 1));
         assert_eq!(decisions(&world, &id).await, 1);
@@ -214,35 +236,41 @@ fn kinds(calls: &[Call]) -> Vec<CallMatch> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_submit_that_is_throttled_at_any_call_is_503_or_pending_and_fine_later() {
     let (green, mut turn) = (picture(GREEN, 1), 0);
-    for with_media in [false, true] {
+    for comes in [None, Some(PushComes::AfterTheSubmit), Some(PushComes::BeforeTheAnswer)] {
         let world = World::start().await;
         // Each turn needs a new token.
-        behave(&world, json!({"token_lifetime_s": 30}));
+        world.behave(json!({"token_lifetime_s": 30}));
         let mut kinds_left: Option<Vec<CallMatch>> = None;
         loop {
             turn += 1;
             let alice = world.log_in(&format!("alice{turn}")).await;
             let mut body = json!({"scene": 2, "text": "你好", "idempotency_key": "once-and-only"});
-            if with_media {
+            if comes.is_some() {
                 body["media"] = json!([{"upload_id": world.uploaded(&alice, &green).await}]);
             }
             // So that what is known of the app is read again.
             world.pass(31);
             world.proxy.forget_calls();
-            // The first turn goes well, and tells which calls there are.
-            let Some(left) = &mut kinds_left else {
-                submitted(&world, &alice, &body).await;
-                world.simulator.idle().await;
-                kinds_left = Some(kinds(&world.proxy.calls()));
-                continue;
+            let throttled = match &mut kinds_left {
+                // The first turn goes well, and tells which calls there are.
+                None => None,
+                Some(left) => match left.pop() {
+                    Some(kind) => Some(kind),
+                    None => break,
+                },
             };
-            let Some(kind) = left.pop() else { break };
-            world.proxy.throttle_next(kind.clone(), ATTEMPTS);
-            let id = submitted(&world, &alice, &body).await;
-            world.simulator.idle().await;
+            if let Some(kind) = &throttled {
+                world.proxy.throttle_next(kind.clone(), ATTEMPTS);
+            }
+            let id = match comes {
+                None => submitted(&world, &alice, &body).await,
+                Some(comes) => comes.about(&world, &alice, &body).await,
+            };
+            assert_eq!(world.proxy.orders_left(), 0, "{comes:?} {throttled:?}");
+            kinds_left.get_or_insert_with(|| kinds(&world.proxy.calls()));
             minutes(&world, 5).await;
-            assert_eq!((world.proxy.orders_left(), world.state(&id).await), (0, "approved"), "{kind:?}");
-            assert_eq!(ids(&world.get("/v1/submissions", &alice).await.expect(200)), [id], "{kind:?}");
+            assert_eq!(world.state(&id).await, "approved", "{comes:?} {throttled:?}");
+            assert_eq!(world.listed("/v1/submissions", &alice).await, [id], "{comes:?} {throttled:?}");
         }
     }
 }
@@ -274,13 +302,11 @@ async fn a_read_or_a_decision_that_is_throttled_is_503_and_fine_later() {
         }
     }
     let version = world.stored(&id).await.version;
-    let word = json!({"decision": "reject", "reason": "no", "moderator": "li", "version": version});
-    let path = format!("{one}/decisions");
     for action in ["GetItem", "TransactWriteItems"] {
         world.proxy.throttle_next(CallMatch::any().action(action).key("S#"), ATTEMPTS);
-        assert!(unavailable(&world.post(&path, &owner, &word).await));
+        assert!(unavailable(&world.decide_on(&id, "reject", version).await));
     }
-    world.post(&path, &owner, &word).await.expect(200);
+    world.decide_on(&id, "reject", version).await.expect(200);
     for action in ["GetItem", "PutItem"] {
         world.proxy.throttle_next(CallMatch::any().action(action).key("S#"), ATTEMPTS);
         assert!(unavailable(&world.delete(&one, &alice).await));
@@ -302,19 +328,19 @@ async fn an_index_that_is_behind_hides_nothing_of_an_authors_own() {
     world.proxy.answer_index_queries_from_the_past(true).await;
     let new = world.submit(&alice, &square("新的")).await.expect(201).text("id");
     world.pass(1);
-    behave(&world, json!({"fail": [{"api": "msg_sec_check", "calls": null, "how": {"errcode": -1}}]}));
+    world.behave(json!({"fail": [{"api": "msg_sec_check", "calls": null, "how": {"errcode": -1}}]}));
     let pending = world.submit(&alice, &square("等着")).await.expect(201).text("id");
     recover(&world);
-    let own = ids(&world.get("/v1/submissions", &alice).await.expect(200));
+    let own = world.listed("/v1/submissions", &alice).await;
     assert_eq!(own, [pending.as_str(), &new, &old], "newest first, at once");
-    assert_eq!(feed(&world, &alice).await, [pending.as_str(), &new, &old], "as if it were public");
-    assert_eq!(feed(&world, &bob).await, [old.as_str()], "others see what the index shows");
+    assert_eq!(world.feed(&alice).await, [pending.as_str(), &new, &old], "as if it were public");
+    assert_eq!(world.feed(&bob).await, [old.as_str()], "others see what the index shows");
 
     world.delete(&format!("/v1/submissions/{new}"), &alice).await.expect(204);
-    let own = ids(&world.get("/v1/submissions", &alice).await.expect(200));
+    let own = world.listed("/v1/submissions", &alice).await;
     assert_eq!(own, [pending.as_str(), &old]);
     world.proxy.answer_index_queries_from_the_past(false).await;
-    assert_eq!(feed(&world, &bob).await, [old.as_str()]);
+    assert_eq!(world.feed(&bob).await, [old.as_str()]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -333,27 +359,22 @@ async fn an_index_that_is_behind_shows_nothing_that_was_taken_back_taken_down_or
     world.simulator.idle().await;
     world.proxy.answer_index_queries_from_the_past(true).await;
 
-    let decide = async |id: &str, decision: &str| {
-        let version = world.stored(id).await.version;
-        let word = json!({"decision": decision, "reason": "x", "moderator": "li", "version": version});
-        world.post(&format!("/v1/submissions/{id}/decisions"), &owner, &word).await.expect(200);
-    };
     world.delete(&format!("/v1/submissions/{}", shown[0]), &alice).await.expect(204);
-    decide(&shown[1], "reject").await;
-    decide(&doubtful, "approve").await;
-    assert_eq!(feed(&world, &bob).await, [shown[2].as_str()]);
-    assert_eq!(feed(&world, "").await, [shown[2].as_str()]);
-    assert_eq!(ids(&world.get("/v1/reviews", &owner).await.expect(200)), [also.as_str()]);
+    world.decide(&shown[1], "reject").await.expect(200);
+    world.decide(&doubtful, "approve").await.expect(200);
+    assert_eq!(world.feed(&bob).await, [shown[2].as_str()]);
+    assert_eq!(world.feed("").await, [shown[2].as_str()]);
+    assert_eq!(world.listed("/v1/reviews", &owner).await, [also.as_str()]);
     world.proxy.catch_up().await;
-    assert_eq!(feed(&world, &bob).await, [doubtful.as_str(), &shown[2]]);
-    assert_eq!(ids(&world.get("/v1/reviews", &owner).await.expect(200)), [also.as_str()]);
+    assert_eq!(world.feed(&bob).await, [doubtful.as_str(), &shown[2]]);
+    assert_eq!(world.listed("/v1/reviews", &owner).await, [also.as_str()]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sweep_by_an_index_that_is_behind_does_only_what_is_really_due() {
     let world = World::start().await;
     let alice = world.log_in("alice").await;
-    behave(&world, json!({"hold_pushes": true}));
+    world.behave(json!({"hold_pushes": true}));
     let (settled, withdrawn) = (
         world.submit_media(&alice, &[picture(GREEN, 1)]).await,
         world.submit_media(&alice, &[picture(GREEN, 2)]).await,
@@ -362,7 +383,7 @@ async fn a_sweep_by_an_index_that_is_behind_does_only_what_is_really_due() {
     world.proxy.answer_index_queries_from_the_past(true).await;
     world.simulator.release_pushes(&wx(), Default::default()).await;
     world.delete(&format!("/v1/submissions/{withdrawn}"), &alice).await.expect(204);
-    behave(&world, json!({"fail": [{"api": "msg_sec_check", "how": {"errcode": -1}}]}));
+    world.behave(json!({"fail": [{"api": "msg_sec_check", "how": {"errcode": -1}}]}));
     let unseen = world.submit_text(&alice, "你好").await.expect(201).text("id");
     let versions = async || (world.stored(&settled).await.version, world.stored(&unseen).await.version);
     let before = versions().await;
@@ -384,18 +405,13 @@ async fn a_sweep_by_an_index_that_is_behind_does_only_what_is_really_due() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_two_pushes_that_disagree_before_their_trace_is_linked_the_worse_holds() {
-    use greenlight::ids::TraceId;
-    use greenlight::submission::PartName;
-    use greenlight::table::{Outcome, TraceLink};
-    use greenlight::wechat::verdict::Verdict;
-
     let world = World::start().await;
-    let (table, now) = (&world.functions.receive_push.table, world.now());
+    let (table, now) = (world.table(), world.now());
     let (pass, review) = (Verdict::from_result(Some("pass"), None), Verdict::from_result(Some("review"), None));
-    let link = TraceLink { submission: greenlight::ids::SubmissionId::random(), part: PartName::Medium(0), attempt: 0 };
+    let link = TraceLink { submission: SubmissionId::random(), part: PartName::Medium(0), attempt: 0 };
     for (trace_id, pushed) in [("one-trace", [pass, review]), ("another", [review, pass])] {
         let trace_id = TraceId::parse(trace_id).unwrap();
-        let app = greenlight_tests::world::app_id(0);
+        let app = wx();
         for verdict in pushed {
             let known = table.record_outcome(&app, &trace_id, Outcome::Verdict(verdict), now).await.unwrap();
             assert_eq!(known, None);

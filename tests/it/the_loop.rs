@@ -1,7 +1,8 @@
 //! The loop: a login, text and pictures in, WeChat asked, pushes received, content public or not.
 
+use greenlight_local::simulator::ReleaseOrder;
 use greenlight_tests::pictures::{GREEN, RED, YELLOW, photo, picture, sound};
-use greenlight_tests::world::{Plan, World, server_key};
+use greenlight_tests::world::{Plan, World, app_id, server_key};
 use serde_json::json;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -28,9 +29,7 @@ async fn a_clean_text_is_public_at_once_and_a_risky_one_its_authors_alone() {
 async fn a_picture_goes_from_upload_to_public() {
     let world = World::start().await;
     let alice = world.log_in("alice").await;
-    world
-        .simulator
-        .behave(&greenlight_tests::world::app_id(0), serde_json::from_value(json!({"hold_pushes": true})).unwrap());
+    world.behave(json!({"hold_pushes": true}));
     let id = world.submit_media(&alice, &[picture(GREEN, 1), photo(GREEN), sound("hello")]).await;
     world.simulator.idle().await;
     let pending = world.get(&format!("/v1/submissions/{id}"), &alice).await.expect(200);
@@ -39,8 +38,7 @@ async fn a_picture_goes_from_upload_to_public() {
     assert_eq!(world.get(&url, "").await.expect(200).headers["cache-control"], "no-store");
     world.get(&format!("/media/{id}/0.png"), &alice).await.expect(404);
 
-    let order = greenlight_local::simulator::ReleaseOrder::NewestFirst;
-    let pushed = world.simulator.release_pushes(&greenlight_tests::world::app_id(0), order).await;
+    let pushed = world.simulator.release_pushes(&app_id(0), ReleaseOrder::NewestFirst).await;
     assert_eq!((pushed.pushes, pushed.accepted), (3, 3));
     let public = world.get(&format!("/v1/submissions/{id}"), "").await.expect(200);
     assert_eq!(public.text("state"), "approved");
@@ -49,8 +47,7 @@ async fn a_picture_goes_from_upload_to_public() {
         assert_eq!(served.headers["cache-control"], "public, max-age=300");
         assert_eq!(served.headers["x-content-type-options"], "nosniff");
     }
-    let feed = world.get("/v1/channels/square/submissions", "").await.expect(200);
-    assert_eq!(feed.json()["submissions"][0]["id"], json!(id));
+    assert_eq!(world.feed("").await, [id.as_str()]);
     // What is served is what was judged: the bytes that WeChat downloaded.
     let judged: Vec<_> = world.simulator.checks().iter().filter_map(|check| check.media_sha256.clone()).collect();
     assert_eq!(judged.len(), 3);
@@ -65,16 +62,13 @@ async fn one_risky_part_rejects_and_one_doubtful_part_is_reviewed_by_a_moderator
     world.simulator.idle().await;
     assert_eq!((world.state(&rejected).await, world.state(&doubtful).await), ("rejected", "in_review"));
 
-    let queue = world.get("/v1/reviews", &server_key(0)).await.expect(200).json();
-    assert_eq!(queue["submissions"].as_array().unwrap().len(), 1);
-    let version = queue["submissions"][0]["version"].clone();
-    let word = json!({"decision": "approve", "reason": "a traffic light", "moderator": "li", "version": version});
-    let path = format!("/v1/submissions/{doubtful}/decisions");
-    world.post(&path, &alice, &word).await.expect(403);
-    world.post(&path, &server_key(0), &word).await.expect(200);
-    assert_eq!(world.post(&path, &server_key(0), &word).await.expect(409).text("code"), "version_conflict");
+    let queue = world.get("/v1/reviews", &server_key(0)).await.expect(200);
+    assert_eq!(queue.ids(), [doubtful.as_str()]);
+    let version = queue.json()["submissions"][0]["version"].as_u64().unwrap();
+    world.decide_on(&doubtful, "approve", version).await.expect(200);
+    assert_eq!(world.decide_on(&doubtful, "approve", version).await.expect(409).text("code"), "version_conflict");
     assert_eq!(world.state(&doubtful).await, "approved");
-    assert_eq!(world.get("/v1/reviews", &server_key(0)).await.json()["submissions"], json!([]));
+    assert_eq!(world.listed("/v1/reviews", &server_key(0)).await, [""; 0]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -12,10 +12,10 @@ use greenlight_tests::table_proxy::CallMatch;
 use greenlight_tests::world::{Plan, World, app_id};
 use serde_json::json;
 
-use crate::trouble::{behave, calls, minutes, submit_text_for, wx};
+use crate::trouble::{calls, minutes, submit_text_for, wx};
 
 async fn record(world: &World) -> AppRecord {
-    world.functions.refresh_token.table.app(&wx(), Consistency::Strong).await.unwrap()
+    world.table().app(&wx(), Consistency::Strong).await.unwrap()
 }
 
 /// One text check by another process than the one behind the world's address; whether it gave a verdict.
@@ -73,7 +73,7 @@ async fn short_lives_are_renewed_in_time_and_no_check_meets_a_dead_token() {
     for lifetime in [345, 120, 61] {
         let world = World::start().await;
         world.log_in("alice").await;
-        behave(&world, json!({"token_lifetime_s": lifetime}));
+        world.behave(json!({"token_lifetime_s": lifetime}));
         for turn in 0..60 {
             if turn % 2 == 0 {
                 world.functions.refresh_token.run().await;
@@ -89,7 +89,7 @@ async fn short_lives_are_renewed_in_time_and_no_check_meets_a_dead_token() {
 async fn a_request_renews_the_token_itself_if_the_schedule_does_not_run() {
     let world = World::start().await;
     world.log_in("alice").await;
-    behave(&world, json!({"visit_window_s": 1_000_000}));
+    world.behave(json!({"visit_window_s": 1_000_000}));
     for _ in 0..50 {
         assert_eq!(submit_text_for(&world, "alice", "你好").await["state"], "approved");
         world.pass(10 * 60 + 7);
@@ -169,7 +169,7 @@ async fn two_refreshers_at_once_leave_one_good_token() {
 async fn nobody_waits_for_a_refresher_that_died_and_after_five_seconds_another_takes_over() {
     let world = World::start().await;
     world.log_in("alice").await;
-    let table = &world.functions.refresh_token.table;
+    let table = world.table();
     let now = world.now();
     let (_, taken) = table
         .change(record(&world).await, |record| Ok::<_, TableError>(record.take_lease(now).then_some(())))
@@ -218,13 +218,10 @@ async fn a_schedule_that_hangs_or_fails_leaves_the_old_token_in_use() {
     let world = World::start().await;
     world.log_in("alice").await;
     world.functions.refresh_token.run().await;
-    behave(
-        &world,
-        json!({
-            "visit_window_s": 1_000_000,
-            "fail": [{"api": "stable_token", "calls": null, "how": {"errcode": -1}}],
-        }),
-    );
+    world.behave(json!({
+        "visit_window_s": 1_000_000,
+        "fail": [{"api": "stable_token", "calls": null, "how": {"errcode": -1}}],
+    }));
     world.clock.advance(Duration::from_secs(7_200 - 290));
     assert_eq!(world.functions.refresh_token.run().await.failed, [wx()]);
     // Within the last minutes a request tries to renew it too, cannot either, and uses it until its end.

@@ -11,14 +11,9 @@ pub(crate) fn wx() -> AppId {
     app_id(0)
 }
 
-/// Replaces how WeChat behaves towards the first app.
-pub(crate) fn behave(world: &World, behaviour: Value) {
-    world.simulator.behave(&wx(), serde_json::from_value(behaviour).unwrap());
-}
-
 /// WeChat is well again.
 pub(crate) fn recover(world: &World) {
-    behave(world, json!({}));
+    world.behave(json!({}));
     world.simulator.release_hangs();
 }
 

@@ -1,4 +1,5 @@
-//! Handlers that die, or stand still, at one await point: a future that is polled by hand, and a push that meets it.
+//! Handlers that die, or stand still, at one await point: a future that is polled by hand, and a gate for pushes whose
+//! handlers meet that.
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -75,28 +76,28 @@ pub fn request(method: Method, path: &str, key: &str, body: Option<&Value>) -> R
     request.body(body.map_or_else(Body::empty, |body| Body::from(body.to_string()))).expect("a request")
 }
 
-/// A door for WeChat's pushes, behind which the handler of the first push dies.
-pub struct DeadlyDoor {
+/// A gate for WeChat's pushes, behind which the handler of the first push dies.
+pub struct PushGate {
     /// Where pushes go.
     pub url: String,
     ended: Arc<AtomicBool>,
     server: JoinHandle<()>,
 }
 
-impl Drop for DeadlyDoor {
+impl Drop for PushGate {
     fn drop(&mut self) {
         self.server.abort();
     }
 }
 
-impl DeadlyDoor {
-    /// A door before `router`: the first push may wait `waits` times there, the others as often as they like.
+impl PushGate {
+    /// A gate before `router`: the first push may wait `waits` times there, the others as often as they like.
     pub async fn before(router: Router, waits: usize) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
         let ended = Arc::new(AtomicBool::new(false));
         let (first, first_ended) = (Arc::new(AtomicBool::new(true)), Arc::clone(&ended));
-        let doors = Router::new().fallback(move |request: Request| {
+        let gate = Router::new().fallback(move |request: Request| {
             let (router, first, ended) = (router.clone(), Arc::clone(&first), Arc::clone(&first_ended));
             async move {
                 let mut handler = Stepped::new(router.oneshot(request));
@@ -113,7 +114,7 @@ impl DeadlyDoor {
                 }
             }
         });
-        let server = tokio::spawn(async move { axum::serve(listener, doors).await.expect("it serves") });
+        let server = tokio::spawn(async move { axum::serve(listener, gate).await.expect("it serves") });
         Self { url, ended, server }
     }
 

@@ -4,6 +4,7 @@ use greenlight::clock::Timestamp;
 use greenlight::ids::{AuthorId, OpenId, SubmissionId};
 use greenlight::table::{Consistency, DUE_SHARDS, DueEntry};
 use sha2::{Digest, Sha256};
+use tokio::runtime::{Handle, RuntimeFlavor};
 
 use crate::world::{World, app_id};
 
@@ -17,19 +18,36 @@ impl World {
         SubmissionId::from_idempotency_key(&app_id(0), &AuthorId::of(&app_id(0), &openid), key).to_string()
     }
 
+    /// Waits until nothing is under way: not at the table, not at WeChat, and not in a socket on the way there.
+    ///
+    /// What a handler sent before it died or stood still may lie in a socket yet, where neither the proxy nor the simulator
+    /// know of it. On one thread what was sent later is read later: once that is answered, all before it has been read.
+    pub async fn settled(&self) {
+        let flavour = Handle::current().runtime_flavor();
+        assert_eq!(
+            flavour,
+            RuntimeFlavor::CurrentThread,
+            "on several threads nothing is known of what lies in a socket"
+        );
+        for url in [self.proxy.url(), format!("{}/simulator", self.simulator.url())] {
+            self.send(self.http.get(url)).await;
+        }
+        self.proxy.quiet().await;
+        self.simulator.idle().await;
+        self.proxy.quiet().await;
+    }
+
     /// Whether there is such a submission.
     pub async fn exists(&self, id: &str) -> bool {
         let id = SubmissionId::parse(id).expect("an id");
-        let table = &self.functions.submit_content.checks.table;
-        table.submission(&id, Consistency::Strong).await.expect("the table").is_some()
+        self.table().submission(&id, Consistency::Strong).await.expect("the table").is_some()
     }
 
     /// Everything that is due, now or ever.
     pub async fn due_ever(&self) -> Vec<DueEntry> {
-        let table = &self.functions.submit_content.checks.table;
         let mut due = Vec::new();
         for shard in 0..DUE_SHARDS {
-            due.append(&mut table.due(shard, Timestamp(9_999_999_999_999), 1_000).await.expect("the due queue"));
+            due.append(&mut self.table().due(shard, Timestamp(9_999_999_999_999), 1_000).await.expect("the due queue"));
         }
         due
     }

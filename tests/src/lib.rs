@@ -1,4 +1,16 @@
 //! What tests that span functions stand on: a whole world in one process, on real engines.
+//!
+//! Where each kind of test lives:
+//! - what one file does alone: beside it, in its own tests;
+//! - the rules of a submission's life, and every order of what happens to it: with the core, `shared/src/submission/tests`;
+//! - what functions do together: here, in the one binary `it`. Requests (`requests`, `lists`, `uploads`, `served_media`,
+//!   `pushes`, `rates`), deaths at every await (`crashes`), who comes first (`orders`), trouble with the table, with WeChat and
+//!   with time (`table_trouble`, `wechat_trouble`, `overdue`, `author_away`, `media_urls`, `tokens`), secrets and settings,
+//!   `hostile_input`, what it costs (`budget`), and histories at random (`simulation`);
+//! - the binary as its user meets it, from its banner to its end: `infra/local/tests/local_run`.
+//!
+//! No test leaves to chance who comes first: WeChat's pushes are held and released, what is under way is waited for, time
+//! is moved by hand. What must hold whoever comes first is let happen at once, and then only that is asked for.
 
 #![allow(
     clippy::expect_used,

@@ -5,15 +5,16 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use greenlight::apps::{App, Apps};
+use greenlight::aws::AwsSettings;
 use greenlight::clock::{Clock, Timestamp};
 use greenlight::ids::{AppId, SubmissionId};
 use greenlight::outbound::{self, OutboundSettings};
 use greenlight::start::StartError;
 use greenlight::submission::Submission;
-use greenlight::table::Consistency;
+use greenlight::table::{Consistency, Table};
 use greenlight_local::functions::Functions;
 use greenlight_local::simulator::{SimulatedApp, Simulator};
-use greenlight_local::stack::{SECRET, Stack};
+use greenlight_local::stack::{SECRET, Stack, TABLE};
 use http::StatusCode;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -26,7 +27,7 @@ use crate::table_proxy::TableProxy;
 pub struct Plan {
     /// How many apps there are: `wx0`, `wx1`, …
     pub apps: usize,
-    /// How long an author waits for WeChat. Short, so that a WeChat that hangs costs a test little.
+    /// How long an author waits for WeChat. So long that on a busy machine nobody gives up; where WeChat hangs, it is short.
     pub author_waits: Duration,
     /// Pushes in plaintext mode are taken.
     pub allow_plaintext_push: bool,
@@ -36,7 +37,7 @@ pub struct Plan {
 
 impl Default for Plan {
     fn default() -> Self {
-        Self { apps: 1, author_waits: Duration::from_secs(3), allow_plaintext_push: false, channels: None }
+        Self { apps: 1, author_waits: Duration::from_secs(60), allow_plaintext_push: false, channels: None }
     }
 }
 
@@ -58,6 +59,7 @@ pub struct World {
     pub http: reqwest::Client,
     /// The secret document.
     pub document: Value,
+    table: Table,
     server: JoinHandle<()>,
 }
 
@@ -94,6 +96,12 @@ impl Answer {
     pub fn expect(self, status: u16) -> Self {
         assert_eq!(self.status.as_u16(), status, "{self}");
         self
+    }
+
+    /// The ids of a list, in its order.
+    pub fn ids(&self) -> Vec<String> {
+        let list = self.json()["submissions"].as_array().unwrap_or_else(|| panic!("no list in {self}")).clone();
+        list.iter().map(|one| one["id"].as_str().expect("an id").to_owned()).collect()
     }
 
     /// The fields that a problem names as faulty.
@@ -176,7 +184,10 @@ impl World {
         functions.submit_content.author_waits = plan.author_waits;
         let router = functions.router();
         let server = tokio::spawn(async move { axum::serve(listener, router).await.expect("it serves") });
-        Self { clock, stack, proxy, simulator, functions, url, http, document, server }
+        let settings = stack.settings();
+        let aws = AwsSettings::from_lookup(&|name| settings.get(name).cloned()).expect("the stack's own settings");
+        let table = Table::new(aws.dynamodb(&http), TABLE);
+        Self { clock, stack, proxy, simulator, functions, url, http, document, table, server }
     }
 
     async fn functions(
@@ -209,6 +220,16 @@ impl World {
     /// When one does not start.
     pub async fn started_at(&self, table: &str, wechat: &str) -> Result<Functions, StartError> {
         Self::functions(&self.stack, &|_| table.to_owned(), wechat, &self.url, &self.clock).await
+    }
+
+    /// The table as a test reads it: past the proxy's tricks, and on nobody's bill.
+    pub fn table(&self) -> &Table {
+        &self.table
+    }
+
+    /// Replaces how WeChat behaves towards the first app; what is not named is as it is by default.
+    pub fn behave(&self, behaviour: Value) {
+        self.simulator.behave(&app_id(0), serde_json::from_value(behaviour).expect("a behaviour"));
     }
 
     /// The app as the functions know it.
@@ -318,16 +339,37 @@ impl World {
         self.submit(key, &body).await.expect(201).text("id")
     }
 
-    /// A submission as it stands in the table, read past the proxy's tricks.
+    /// A submission as it stands in the table.
     pub async fn stored(&self, id: &str) -> Submission {
         let id = SubmissionId::parse(id).expect("an id");
-        let table = &self.functions.submit_content.checks.table;
-        table.submission(&id, Consistency::Strong).await.expect("the table").expect("the submission")
+        self.table.submission(&id, Consistency::Strong).await.expect("the table").expect("the submission")
     }
 
     /// A submission's state.
     pub async fn state(&self, id: &str) -> &'static str {
         self.stored(id).await.state.as_str()
+    }
+
+    /// The ids of a list that everything goes well with.
+    pub async fn listed(&self, path: &str, key: &str) -> Vec<String> {
+        self.get(path, key).await.expect(200).ids()
+    }
+
+    /// What the channel `square` shows to whoever has this key.
+    pub async fn feed(&self, key: &str) -> Vec<String> {
+        self.listed("/v1/channels/square/submissions", key).await
+    }
+
+    /// A moderator's word (`approve` or `reject`) about a submission as it stands.
+    pub async fn decide(&self, id: &str, decision: &str) -> Answer {
+        let version = self.stored(id).await.version;
+        self.decide_on(id, decision, version).await
+    }
+
+    /// A moderator's word about a submission as it stood when the moderator read it.
+    pub async fn decide_on(&self, id: &str, decision: &str, version: u64) -> Answer {
+        let word = json!({"decision": decision, "reason": "seen by a person", "moderator": "li", "version": version});
+        self.post(&format!("/v1/submissions/{id}/decisions"), &server_key(0), &word).await
     }
 
     /// One run of the sweep, and then of all that WeChat does because of it.

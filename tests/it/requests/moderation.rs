@@ -1,15 +1,10 @@
 //! What people decide: moderators' words and bans, by server key alone.
 
 use greenlight_tests::pictures::{GREEN, picture};
-use greenlight_tests::world::{Answer, Plan, World, server_key};
+use greenlight_tests::world::{Plan, World, server_key};
 use serde_json::{Value, json};
 
 use super::problem;
-
-async fn decide(world: &World, id: &str, decision: &str, version: &Value) -> Answer {
-    let word = json!({"decision": decision, "reason": "seen by a person", "moderator": "li", "version": version});
-    world.post(&format!("/v1/submissions/{id}/decisions"), &server_key(0), &word).await
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_moderator_approves_rejects_takes_down_and_restores() {
@@ -18,21 +13,16 @@ async fn a_moderator_approves_rejects_takes_down_and_restores() {
     let doubtful = world.submit(&alice, &json!({"scene": 3, "text": "可疑", "channel": "square"})).await.expect(201);
     assert_eq!(doubtful.text("state"), "in_review");
     let id = doubtful.text("id");
-    let feed = async || {
-        let feed = world.get("/v1/channels/square/submissions", "").await.expect(200).json();
-        feed["submissions"].as_array().unwrap().len()
-    };
-
-    let mut version = doubtful.json()["version"].clone();
+    let mut version = doubtful.json()["version"].as_u64().unwrap();
     for (decision, state, public) in
         [("reject", "rejected", 0), ("approve", "approved", 1), ("reject", "rejected", 0), ("approve", "approved", 1)]
     {
-        let decided = decide(&world, &id, decision, &version).await.expect(200);
-        assert_eq!((decided.text("state").as_str(), feed().await), (state, public));
+        let decided = world.decide_on(&id, decision, version).await.expect(200);
+        assert_eq!((decided.text("state").as_str(), world.feed("").await.len()), (state, public));
         let seen = world.get(&format!("/v1/submissions/{id}"), "").await.status.as_u16();
         assert_eq!(seen, if public == 1 { 200 } else { 404 });
-        problem(decide(&world, &id, decision, &version).await, 409, "version_conflict");
-        version = decided.json()["version"].clone();
+        problem(world.decide_on(&id, decision, version).await, 409, "version_conflict");
+        version = decided.json()["version"].as_u64().unwrap();
     }
     // The author sees why it was doubted, and that it is decided.
     let own = world.get(&format!("/v1/submissions/{id}"), &alice).await.expect(200).json();
@@ -40,8 +30,7 @@ async fn a_moderator_approves_rejects_takes_down_and_restores() {
     assert!(own["decided_at"].is_string());
 
     world.delete(&format!("/v1/submissions/{id}"), &alice).await.expect(204);
-    let withdrawn = world.get(&format!("/v1/submissions/{id}"), &server_key(0)).await.expect(200).json();
-    problem(decide(&world, &id, "approve", &withdrawn["version"]).await, 409, "withdrawn");
+    problem(world.decide(&id, "approve").await, 409, "withdrawn");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -64,26 +53,11 @@ async fn a_decision_says_all_that_is_wrong_with_it() {
         let answer = world.post(&path, &server_key(0), &body).await;
         assert_eq!(problem(answer, 400, "invalid_decision").faults(), named, "{body}");
     }
-    problem(decide(&world, "aaaaaaaaaaaaaaaaaaaaaaaaaa", "approve", &json!(1)).await, 404, "not_found");
+    problem(world.decide_on("aaaaaaaaaaaaaaaaaaaaaaaaaa", "approve", 1).await, 404, "not_found");
     let word = json!({"decision": "approve", "reason": "x", "moderator": "li", "version": 1});
     problem(world.post(&path, &alice, &word).await, 403, "server_key_required");
     problem(world.get("/v1/reviews", &alice).await, 403, "server_key_required");
     problem(world.post("/v1/bans", &alice, &json!({})).await, 403, "server_key_required");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn of_two_moderators_with_one_version_the_second_hears_of_the_first() {
-    let world = World::start().await;
-    let alice = world.log_in("alice").await;
-    let doubtful = world.submit_text(&alice, "可疑").await.expect(201);
-    let (id, version) = (doubtful.text("id"), doubtful.json()["version"].clone());
-    let (one, two) = tokio::join!(decide(&world, &id, "approve", &version), decide(&world, &id, "reject", &version));
-    let mut statuses = [one.status.as_u16(), two.status.as_u16()];
-    statuses.sort_unstable();
-    assert_eq!(statuses, [200, 409], "{one} {two}");
-    let (winner, loser) = if one.status == 200 { (one, two) } else { (two, one) };
-    assert_eq!(loser.text("code"), "version_conflict");
-    assert_eq!(world.state(&id).await, winner.text("state"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,7 +5,7 @@ use greenlight_local::simulator::Api;
 use greenlight_tests::world::{Plan, World, app_id, server_key};
 use serde_json::json;
 
-use crate::requests::{behave, problem};
+use crate::requests::problem;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_code_opens_a_session_that_carries_no_session_key() {
@@ -80,10 +80,9 @@ async fn a_server_key_opens_a_session_without_asking_wechat() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn wechats_login_quota_is_429_and_wechats_absence_503() {
-    let world =
-        World::start_with(Plan { author_waits: std::time::Duration::from_millis(300), ..Plan::default() }).await;
+    let world = World::start().await;
     let login = async |code: &str| world.post("/v1/sessions", "", &json!({"code": code})).await;
-    behave(&world.simulator, 0, json!({"quotas": {"jscode2session": {"per_minute": 1, "minute_errcode": 45011}}}));
+    world.behave(json!({"quotas": {"jscode2session": {"per_minute": 1, "minute_errcode": 45011}}}));
     login("alice-1").await.expect(201);
     let refused = problem(login("alice-2").await, 429, "too_many_requests");
     assert!(refused.headers["retry-after"].to_str().unwrap().parse::<u32>().unwrap() > 0);
@@ -93,18 +92,16 @@ async fn wechats_login_quota_is_429_and_wechats_absence_503() {
     for how in [
         json!({"errcode": -1}),
         json!({"http_status": 502}),
-        json!("hang"),
         json!("close"),
         json!("not_json"),
         json!("empty"),
         json!({"errcode": 40125}),
     ] {
-        behave(&world.simulator, 0, json!({"fail": [{"api": "jscode2session", "calls": null, "how": how}]}));
+        world.behave(json!({"fail": [{"api": "jscode2session", "calls": null, "how": how}]}));
         let refused = problem(login("alice-4").await, 503, "login_unavailable");
         assert!(refused.headers.contains_key("retry-after"), "{how}");
         assert!(!refused.to_string().contains("40125"), "no internal text: {refused}");
     }
-    world.simulator.release_hangs();
 }
 
 #[tokio::test(flavor = "multi_thread")]

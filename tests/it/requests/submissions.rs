@@ -1,11 +1,10 @@
 //! Submissions: made, judged whole, read by whom they are for, repeated, withdrawn; and text checks beside them.
 
 use greenlight_local::simulator::Api;
-use greenlight_tests::pictures::{GREEN, picture};
 use greenlight_tests::world::{Plan, World, app_id, server_key};
 use serde_json::{Value, json};
 
-use crate::requests::{behave, judged_texts, problem};
+use crate::requests::{judged_texts, problem};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_scene_goes_by_word_and_by_number() {
@@ -108,7 +107,7 @@ async fn an_empty_submission_says_what_it_lacks_and_null_is_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_submission_shows_all_that_the_design_says_and_nothing_more() {
+async fn a_submission_shows_all_that_the_readme_lists() {
     let world = World::start().await;
     let alice = world.log_in("alice").await;
     let made = world.submit(&alice, &json!({"scene": 1, "text": "好", "channel": "square"})).await.expect(201);
@@ -239,27 +238,6 @@ async fn a_repeat_is_found_even_when_it_has_left_the_authors_list() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn ten_repeats_at_once_are_one_submission() {
-    let world = World::start().await;
-    let alice = world.log_in("alice").await;
-    let media = json!([{"upload_id": world.uploaded(&alice, &picture(GREEN, 1)).await}]);
-    for body in [
-        json!({"scene": 1, "text": "好", "idempotency_key": "text-key"}),
-        json!({"scene": 1, "media": media, "idempotency_key": "media-key"}),
-    ] {
-        let answers = futures_util::future::join_all((0..10).map(|_| world.submit(&alice, &body))).await;
-        let mut ids: Vec<String> = answers.iter().map(|answer| answer.text("id")).collect();
-        ids.dedup();
-        assert_eq!(ids.len(), 1);
-        let made = answers.iter().filter(|answer| answer.status == 201).count();
-        assert_eq!(made, 1, "one made it, the others found it");
-    }
-    world.simulator.idle().await;
-    let own = world.get("/v1/submissions", &alice).await.expect(200).json();
-    assert_eq!(own["submissions"].as_array().unwrap().len(), 2);
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn an_idempotency_key_is_8_to_64_printable_ascii_characters() {
     let world = World::start().await;
     let alice = world.log_in("alice").await;
@@ -299,31 +277,11 @@ async fn what_is_withdrawn_stays_so_and_its_repeat_says_so() {
         (&Value::Null, &Value::Null, &json!("nobody"))
     );
     world.get(&path, &alice).await.expect(404);
-    assert_eq!(world.get("/v1/submissions", &alice).await.json()["submissions"], json!([]));
+    assert_eq!(world.listed("/v1/submissions", &alice).await, [""; 0]);
     let owners = world.submit_text(&alice, "可疑").await.expect(201).text("id");
     world.delete(&format!("/v1/submissions/{owners}"), &server_key(0)).await.expect(204);
     assert_eq!(world.state(&owners).await, "withdrawn");
-    assert_eq!(world.get("/v1/reviews", &server_key(0)).await.json()["submissions"], json!([]));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn wechat_being_down_slow_or_over_quota_is_pending_and_no_error() {
-    let plan = Plan { author_waits: std::time::Duration::from_millis(200), ..Plan::default() };
-    let world = World::start_with(plan).await;
-    let alice = world.log_in("alice").await;
-    for how in [json!({"errcode": -1}), json!("hang"), json!("close"), json!("not_json"), json!({"http_status": 500})] {
-        behave(&world.simulator, 0, json!({"fail": [{"api": "msg_sec_check", "calls": null, "how": how}]}));
-        let made = world.submit_text(&alice, "好").await.expect(201);
-        assert_eq!((made.text("state"), made.json()["shareable"].clone()), ("pending".into(), json!(false)), "{how}");
-        assert!(made.text("message").starts_with("Under review"));
-        let check = world.post("/v1/checks/text", &alice, &json!({"scene": 1, "content": "好"})).await;
-        assert!(problem(check, 503, "check_unavailable").headers.contains_key("retry-after"));
-    }
-    world.simulator.release_hangs();
-    behave(&world.simulator, 0, json!({"quotas": {"msg_sec_check": {"per_minute": 0}}}));
-    assert_eq!(world.submit_text(&alice, "好").await.expect(201).text("state"), "pending");
-    behave(&world.simulator, 0, json!({"quotas": {"msg_sec_check": {"per_day": 0}}}));
-    assert_eq!(world.submit_text(&alice, "好").await.expect(201).text("state"), "pending");
+    assert_eq!(world.listed("/v1/reviews", &server_key(0)).await, [""; 0]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -339,11 +297,11 @@ async fn only_a_pass_that_says_pass_approves() {
         (json!({"verdict": {"suggest": "risky", "label": 100}}), "rejected"),
         (json!({"errcode": 87014}), "rejected"),
     ] {
-        behave(&world.simulator, 0, json!({"text_verdicts": [forced]}));
+        world.behave(json!({"text_verdicts": [forced]}));
         assert_eq!(world.submit_text(&alice, "好").await.expect(201).text("state"), state, "{forced}");
     }
     // No verdict at all is never a pass.
-    behave(&world.simulator, 0, json!({"text_verdicts": ["no_result"]}));
+    world.behave(json!({"text_verdicts": ["no_result"]}));
     let state = world.submit_text(&alice, "好").await.expect(201).text("state");
     assert!(["pending", "in_review"].contains(&state.as_str()), "{state}");
 }
@@ -364,7 +322,7 @@ async fn a_text_check_answers_and_stores_nothing() {
     }
     let faults = problem(check(json!({"content": " ", "text": "好"})).await, 400, "invalid_check").faults();
     assert_eq!(faults, ["scene", "content", "text"]);
-    assert_eq!(world.get("/v1/submissions", &alice).await.json()["submissions"], json!([]));
+    assert_eq!(world.listed("/v1/submissions", &alice).await, [""; 0]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
