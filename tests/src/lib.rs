@@ -2,7 +2,7 @@
 //!
 //! Where each kind of test lives:
 //! - what one file does alone: beside it, in its own tests;
-//! - the rules of a submission's life, and every order of what happens to it: with the core, `shared/src/submission/tests`;
+//! - the rules of a submission's life, and every order of what happens to it: with the core, in its `submission/tests`;
 //! - what functions do together: here, in the one binary `it`. Requests (`requests`, `lists`, `uploads`, `served_media`,
 //!   `pushes`, `rates`), deaths at every await (`crashes`), who comes first (`orders`), trouble with the table, with WeChat and
 //!   with time (`table_trouble`, `wechat_trouble`, `overdue`, `author_away`, `media_urls`, `tokens`), secrets and settings,
