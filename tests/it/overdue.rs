@@ -47,7 +47,6 @@ fn waiting(world: &World, text: Option<&str>, media: Vec<Medium>) -> Submission 
     Submission::new(new, world.now())
 }
 
-/// Puts submissions into the table.
 async fn store(sweep: &SweepOverdue, submissions: Vec<Submission>) -> Vec<SubmissionId> {
     stream::iter(submissions)
         .map(|mut submission| async move {
@@ -60,7 +59,6 @@ async fn store(sweep: &SweepOverdue, submissions: Vec<Submission>) -> Vec<Submis
         .await
 }
 
-/// How many of them are in each state.
 async fn states(sweep: &SweepOverdue, ids: &[SubmissionId]) -> HashMap<&'static str, usize> {
     let mut states = HashMap::new();
     for submission in sweep.checks.table.submissions(ids).await.unwrap() {

@@ -6,23 +6,19 @@ use greenlight_local::simulator::{Api, CheckRecord};
 use greenlight_tests::world::{World, app_id, server_key};
 use serde_json::{Value, json};
 
-/// The first app.
 pub(crate) fn wx() -> AppId {
     app_id(0)
 }
 
-/// WeChat is well again.
 pub(crate) fn recover(world: &World) {
     world.behave(json!({}));
     world.simulator.release_hangs();
 }
 
-/// How often the first app called an API.
 pub(crate) fn calls(world: &World, api: Api) -> u64 {
     world.simulator.calls(&wx(), api)
 }
 
-/// The media checks so far.
 pub(crate) fn media_checks(world: &World) -> Vec<CheckRecord> {
     world.simulator.checks().into_iter().filter(|check| check.api == Api::MediaCheckAsync).collect()
 }
@@ -40,7 +36,6 @@ pub(crate) async fn attempts(world: &World, id: &str) -> Vec<usize> {
     world.stored(id).await.parts.iter().map(greenlight::submission::Part::attempts_made).collect()
 }
 
-/// Where the first part of a submission stands.
 pub(crate) async fn first_part(world: &World, id: &str) -> PartState {
     world.stored(id).await.parts[0].state
 }
@@ -51,12 +46,10 @@ pub(crate) async fn submit_for(world: &World, name: &str, mut body: Value) -> Va
     world.submit(&server_key(0), &body).await.expect(201).json()
 }
 
-/// Submits a text in the name of a user.
 pub(crate) async fn submit_text_for(world: &World, name: &str, text: &str) -> Value {
     submit_for(world, name, json!({"scene": "comment", "text": text})).await
 }
 
-/// The id of a submission as it was answered.
 pub(crate) fn id_of(submission: &Value) -> String {
     submission["id"].as_str().unwrap().to_owned()
 }

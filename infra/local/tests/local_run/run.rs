@@ -85,7 +85,6 @@ impl Process {
         Ended { status, output, errors, after }
     }
 
-    /// Its number.
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
@@ -130,7 +129,6 @@ impl Answer {
         self
     }
 
-    /// A text field.
     #[track_caller]
     pub(crate) fn text(&self, field: &str) -> String {
         self.json[field].as_str().unwrap_or_else(|| panic!("no `{field}` in {}", self.json)).to_owned()
@@ -138,7 +136,6 @@ impl Answer {
 }
 
 impl Run {
-    /// Starts it and reads the banner.
     pub(crate) fn start(arguments: &[&str]) -> Self {
         Self::start_in(arguments, None)
     }
@@ -167,7 +164,6 @@ impl Run {
         named.next().unwrap_or_else(|| panic!("no `{name}` in {}", self.banner)).trim()
     }
 
-    /// Where the simulator is.
     pub(crate) fn simulator(&self) -> String {
         let fact = self.fact("WeChat").strip_prefix("simulated, at ").expect("a simulator");
         fact.split(' ').next().expect("its URL").to_owned()
@@ -190,17 +186,14 @@ impl Run {
         self.send(self.http.get(self.at(path)), key).await
     }
 
-    /// Posts JSON.
     pub(crate) async fn post(&self, path: &str, key: &str, body: &Value) -> Answer {
         self.send(self.http.post(self.at(path)).body(body.to_string()), key).await
     }
 
-    /// Puts JSON.
     pub(crate) async fn put(&self, path: &str, body: &Value) -> Answer {
         self.send(self.http.put(self.at(path)).body(body.to_string()), "").await
     }
 
-    /// Logs in with a code.
     pub(crate) async fn log_in(&self, code: &str) -> String {
         self.post("/v1/sessions", "", &serde_json::json!({"code": code})).await.expect(201).text("token")
     }
@@ -221,7 +214,6 @@ impl Run {
         self.post("/v1/submissions", key, &body).await.expect(201).text("id")
     }
 
-    /// A submission, as who calls sees it.
     pub(crate) async fn submission(&self, id: &str, key: &str) -> Answer {
         self.get(&format!("/v1/submissions/{id}"), key).await
     }
