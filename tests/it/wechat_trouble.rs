@@ -415,8 +415,7 @@ async fn an_author_is_answered_in_time_though_wechat_hangs() {
     let alice = session(&world, "alice").await;
     let upload = world.uploaded(&alice, &picture(GREEN, 1)).await;
     let hang = |api: Api| json!({"api": api, "calls": null, "how": "hang"});
-    // Nobody ever lets go what hangs, so an answer is one that did not wait for it. The only longer wait there is, the
-    // sweep's, would take ten seconds.
+    // Nobody ever lets go what hangs, so an answer is one that did not wait for it; and it waited less than the sweep does.
     let limit = SWEEP_WAITS;
     for fail in [vec![hang(Api::MsgSecCheck), hang(Api::MediaCheckAsync)], vec![hang(Api::StableToken)]] {
         world.simulator.expire_token(&wx());
