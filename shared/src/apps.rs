@@ -7,8 +7,8 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use subtle::ConstantTimeEq;
 
-use crate::ids::{AppId, Channel};
-use crate::settings::PublicUrl;
+use crate::domain::base_url::BaseUrl;
+use crate::domain::ids::{AppId, Channel};
 use crate::wechat::envelope::{AesKey, PushKey};
 
 /// Whoever has a session can try session keys on it at leisure; a shorter one would be found.
@@ -38,11 +38,11 @@ pub struct App {
     /// The only channels that submissions may go to; any, where there is no list.
     pub channels: Option<BTreeSet<Channel>>,
     /// Where the owner's backend is told of decisions.
-    pub decision_url: Option<PublicUrl>,
+    pub decision_url: Option<BaseUrl>,
     /// What such a telling is signed with.
     pub decision_key: Option<SecretString>,
     /// Where pushes that are not ours go.
-    pub relay_url: Option<PublicUrl>,
+    pub relay_url: Option<BaseUrl>,
 }
 
 impl fmt::Debug for App {
@@ -108,10 +108,7 @@ fn session_key_is_long_enough(key: &SecretString, field: &str) -> Result<(), Bad
 }
 
 impl Apps {
-    /// Reads the secret.
-    ///
-    /// # Errors
-    /// Names what is wrong and where, without repeating any of it.
+    /// Reads the secret. The error names what is wrong and where, without repeating any of it.
     pub fn parse(json: &SecretString) -> Result<Self, BadSecret> {
         let document: SecretDocument = serde_json::from_str(json.expose_secret()).map_err(|error| {
             // serde's text may quote a value; field names and places are safe.
@@ -153,7 +150,7 @@ impl Apps {
         Ok(())
     }
 
-    /// The keys that words are signed with: the first signs, all verify.
+    /// The keys that tokens are signed with: the first signs, all verify.
     pub fn session_keys(&self) -> &[SecretString] {
         &self.session_keys
     }
@@ -220,7 +217,7 @@ impl App {
             }
         }
         let url = |name: &str, url: Option<String>| {
-            url.map(|url| PublicUrl::parse(&url)).transpose().map_err(|_| bad(name, "it must be a URL without a query"))
+            url.map(|url| BaseUrl::parse(&url)).transpose().map_err(|_| bad(name, "it must be a URL without a query"))
         };
         Ok(Self {
             id: app_id,

@@ -64,9 +64,6 @@ pub struct AwsSettings {
 impl AwsSettings {
     /// Reads the `AWS_…` variables that the AWS SDKs have in common; what stands for one service goes before
     /// `AWS_ENDPOINT_URL`. (AWS SDKs and Tools reference guide, "Service-specific endpoints".)
-    ///
-    /// # Errors
-    /// When the region or a key is missing, or a value cannot be what it should be.
     pub fn from_lookup(lookup: &Lookup<'_>) -> Result<Self, SettingError> {
         let region = match optional(lookup, "AWS_REGION") {
             Some(region) => named_region("AWS_REGION", region)?,
@@ -197,7 +194,7 @@ mod tests {
     use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
     use super::*;
-    use crate::outbound::{self, OutboundSettings};
+    use crate::outbound::Outbound;
 
     fn settings(extra: &[(&str, &str)]) -> Result<AwsSettings, SettingError> {
         let base = [
@@ -212,7 +209,7 @@ mod tests {
     }
 
     fn http() -> reqwest::Client {
-        outbound::client(&OutboundSettings::default()).unwrap()
+        Outbound::new(None).unwrap().aws_client().unwrap()
     }
 
     /// One HTTP/1.1 request whose length is named: its head, and its body.

@@ -12,11 +12,17 @@ use bytes::Bytes;
 pub use form::UploadForm;
 
 use crate::aws::AwsSettings;
-use crate::ids::{RandomWord, SubmissionId};
-use crate::media::MediaType;
+use crate::domain::clock::Timestamp;
+use crate::domain::ids::{SubmissionId, UrlSecret};
+use crate::domain::media::MediaType;
+use crate::domain::sha256::Sha256;
+use crate::domain::submission::Medium;
+use crate::error::Cause;
 
-/// No medium is larger. (WeChat: media_check_async, at most 10 MB.)
-pub const MAX_MEDIUM_BYTES: u64 = 10 * 1024 * 1024;
+/// How long a request waits for S3: it copies and answers within tens of milliseconds, and moves 10 MB in one or two
+/// seconds.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(5);
+const MOVES_WITHIN: Duration = Duration::from_secs(15);
 
 /// The bucket.
 #[derive(Clone, Debug)]
@@ -35,26 +41,65 @@ pub enum BucketError {
     /// The object is larger than it may be.
     #[error("the object is too large")]
     TooLarge,
-    /// It did not answer, or refused.
-    #[error("the bucket failed in {operation}: {reason}")]
-    Failed {
+    /// It may do it the next time: unreachable, slow, or busy.
+    #[error("the bucket did not answer {operation}")]
+    Unavailable {
         /// Which S3 action.
         operation: &'static str,
         /// What S3 or the connection said.
-        reason: String,
+        #[source]
+        source: Cause,
     },
+    /// It will not: no such bucket, no permission, a bad request. Without `s3:ListBucket` a missing object is one too.
+    #[error("the bucket refused {operation}")]
+    Refused {
+        /// Which S3 action.
+        operation: &'static str,
+        /// What S3 said.
+        #[source]
+        source: Cause,
+    },
+}
+
+impl BucketError {
+    /// Whether it may go well the next time; if not, and it is no answer to what was asked, somebody has to look.
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Self::Unavailable { .. } => true,
+            Self::Absent | Self::TooLarge | Self::Refused { .. } => false,
+        }
+    }
 }
 
 fn classify<E>(operation: &'static str, error: SdkError<E>) -> BucketError
 where
-    E: ProvideErrorMetadata + std::error::Error + 'static,
+    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
 {
-    let absent = error.as_service_error().is_some_and(|error| matches!(error.code(), Some("NoSuchKey" | "NotFound")))
-        || error.raw_response().is_some_and(|response| response.status().as_u16() == 404);
-    if absent {
-        return BucketError::Absent;
+    let status = error.raw_response().map(|response| response.status().as_u16());
+    let code = error.as_service_error().and_then(|error| error.code().map(str::to_owned));
+    match (code.as_deref(), status) {
+        // A missing bucket is 404 as well, and that is no answer about an object.
+        (Some("NoSuchBucket"), _) => BucketError::Refused { operation, source: error.into() },
+        (Some("NoSuchKey" | "NotFound"), _) | (_, Some(404)) => BucketError::Absent,
+        (_, Some(408 | 429)) => BucketError::Unavailable { operation, source: error.into() },
+        (_, Some(400..500)) => BucketError::Refused { operation, source: error.into() },
+        _ => BucketError::Unavailable { operation, source: error.into() },
     }
-    BucketError::Failed { operation, reason: crate::table::chain(&error) }
+}
+
+/// What S3 answers to a call, if it does so in time.
+async fn within<T, E>(
+    limit: Duration,
+    operation: &'static str,
+    call: impl Future<Output = Result<T, SdkError<E>>>,
+) -> Result<T, BucketError>
+where
+    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
+{
+    match tokio::time::timeout(limit, call).await {
+        Ok(answer) => answer.map_err(|error| classify(operation, error)),
+        Err(slow) => Err(BucketError::Unavailable { operation, source: slow.into() }),
+    }
 }
 
 /// Bytes on their way out.
@@ -70,17 +115,18 @@ pub struct Stream {
 
 /// Where a form uploads to.
 pub fn incoming_key() -> String {
-    format!("incoming/{}", RandomWord::random().as_str())
+    format!("incoming/{}", UrlSecret::random().as_str())
 }
 
 /// Where bytes lie that were made safe and wait to be submitted.
 pub fn unclaimed_key(media_type: MediaType) -> String {
-    format!("unclaimed/{}.{}", RandomWord::random().as_str(), media_type.extension())
+    format!("unclaimed/{}.{}", UrlSecret::random().as_str(), media_type.extension())
 }
 
-/// Where a submission's own bytes lie.
-pub fn media_key(submission: &SubmissionId, index: usize, media_type: MediaType) -> String {
-    format!("media/{submission}/{index}.{}", media_type.extension())
+/// Where a submission's own bytes lie. Other bytes lie elsewhere, so that two requests which claim one id cannot put
+/// theirs in each other's place.
+pub fn media_key(submission: &SubmissionId, index: usize, medium: &Medium) -> String {
+    format!("media/{submission}/{index}-{}.{}", medium.sha256, medium.media_type.extension())
 }
 
 impl Bucket {
@@ -89,78 +135,44 @@ impl Bucket {
         Self { client: aws.s3(http), name: name.into(), aws: aws.clone() }
     }
 
-    /// Puts bytes; S3 checks them against their SHA-256 (given in base64url) and keeps that.
-    ///
-    /// # Errors
-    /// When they were not put.
-    pub async fn put(&self, key: &str, bytes: Bytes, sha256: &str, media_type: MediaType) -> Result<(), BucketError> {
-        let digest = data_encoding::BASE64URL_NOPAD.decode(sha256.as_bytes()).unwrap_or_default();
-        self.client
+    /// Puts bytes; S3 checks them against their SHA-256 and keeps that.
+    pub async fn put(&self, key: &str, bytes: Bytes, sha256: Sha256, media_type: MediaType) -> Result<(), BucketError> {
+        let call = self
+            .client
             .put_object()
             .bucket(&self.name)
             .key(key)
             .content_type(media_type.content_type())
-            .checksum_sha256(data_encoding::BASE64.encode(&digest))
-            .body(ByteStream::from(bytes))
-            .send()
-            .await
-            .map_err(|error| classify("PutObject", error))?;
-        Ok(())
+            .checksum_sha256(data_encoding::BASE64.encode(sha256.as_bytes()))
+            .body(ByteStream::from(bytes));
+        within(MOVES_WITHIN, "PutObject", call.send()).await.map(drop)
     }
 
-    /// Copies an object inside the bucket; if it is gone but was copied before, that is as good.
-    ///
-    /// # Errors
-    /// When there is no copy.
-    pub async fn claim(&self, from: &str, to: &str) -> Result<(), BucketError> {
-        let copied = self
-            .client
-            .copy_object()
-            .bucket(&self.name)
-            .key(to)
-            .copy_source(format!("{}/{from}", self.name))
-            .send()
-            .await
-            .map_err(|error| classify("CopyObject", error));
-        match copied {
-            Ok(_) => Ok(()),
-            Err(BucketError::Absent) => {
-                let head = self.client.head_object().bucket(&self.name).key(to).send().await;
-                head.map(drop).map_err(|error| classify("HeadObject", error))
-            }
-            Err(error) => Err(error),
-        }
+    /// Copies an object inside the bucket.
+    pub async fn copy(&self, from: &str, to: &str) -> Result<(), BucketError> {
+        let source = format!("{}/{from}", self.name);
+        let call = self.client.copy_object().bucket(&self.name).key(to).copy_source(source);
+        within(ANSWERS_WITHIN, "CopyObject", call.send()).await.map(drop)
     }
 
     /// Reads an object, or the part of it that `range` names (as in an HTTP `Range` header).
-    ///
-    /// # Errors
-    /// When there is none, or it cannot be read.
     pub async fn read(&self, key: &str, range: Option<String>) -> Result<Stream, BucketError> {
-        let answer = self
-            .client
-            .get_object()
-            .bucket(&self.name)
-            .key(key)
-            .set_range(range)
-            .send()
-            .await
-            .map_err(|error| classify("GetObject", error))?;
+        let call = self.client.get_object().bucket(&self.name).key(key).set_range(range);
+        let answer = within(ANSWERS_WITHIN, "GetObject", call.send()).await?;
         let length = answer.content_length.and_then(|length| u64::try_from(length).ok()).unwrap_or(0);
         Ok(Stream { bytes: answer.body, length, content_range: answer.content_range })
     }
 
     /// Reads an object whole, if it is not larger than `limit`.
-    ///
-    /// # Errors
-    /// When there is none, it is larger, or it cannot be read.
     pub async fn read_whole(&self, key: &str, limit: u64) -> Result<Bytes, BucketError> {
+        const OPERATION: &str = "GetObject";
         let stream = self.read(key, None).await?;
         if stream.length > limit {
             return Err(BucketError::TooLarge);
         }
-        let failed = |reason: String| BucketError::Failed { operation: "GetObject", reason };
-        let whole = stream.bytes.collect().await.map_err(|error| failed(error.to_string()))?;
+        let failed = |source: Cause| BucketError::Unavailable { operation: OPERATION, source };
+        let whole = tokio::time::timeout(MOVES_WITHIN, stream.bytes.collect()).await;
+        let whole = whole.map_err(|slow| failed(slow.into()))?.map_err(|broken| failed(broken.into()))?;
         let whole = whole.into_bytes();
         if u64::try_from(whole.len()).is_ok_and(|length| length > limit) {
             return Err(BucketError::TooLarge);
@@ -169,16 +181,11 @@ impl Bucket {
     }
 
     /// Deletes an object; one that is not there is as good as deleted.
-    ///
-    /// # Errors
-    /// When it may still be there.
     pub async fn delete(&self, key: &str) -> Result<(), BucketError> {
-        match self.client.delete_object().bucket(&self.name).key(key).send().await {
-            Ok(_) => Ok(()),
-            Err(error) => match classify("DeleteObject", error) {
-                BucketError::Absent => Ok(()),
-                error => Err(error),
-            },
+        let call = self.client.delete_object().bucket(&self.name).key(key);
+        match within(ANSWERS_WITHIN, "DeleteObject", call.send()).await {
+            Ok(_) | Err(BucketError::Absent) => Ok(()),
+            Err(error) => Err(error),
         }
     }
 
@@ -187,7 +194,7 @@ impl Bucket {
         &self,
         key: &str,
         limit: u64,
-        now: crate::clock::Timestamp,
+        now: Timestamp,
         good_for: Duration,
     ) -> Result<UploadForm, time::error::Format> {
         form::sign(&self.aws, &self.name, key, limit, now, good_for)

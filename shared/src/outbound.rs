@@ -1,4 +1,4 @@
-//! The way out: the one HTTP client through which everything leaves, to WeChat, to AWS and to the owner's backend.
+//! The way out: HTTP clients over one TLS configuration, through which everything leaves, to AWS and to WeChat.
 
 use std::fmt;
 use std::sync::{Arc, LazyLock};
@@ -10,11 +10,12 @@ use rustls::{ClientConfig, RootCertStore};
 
 use crate::settings::{self, Lookup, SettingError};
 
-/// How long a connection may take: name, TCP and TLS together.
-///
-/// Within a region that is milliseconds, and from Europe or America to WeChat three round trips of a quarter second.
-/// What is not there after a second has lost a packet, and a new attempt is the quicker way.
+/// How long a connection to AWS may take: name, TCP and TLS together. Within a region that is milliseconds; what is not
+/// there after a second has lost a packet, and a new attempt is the quicker way.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long a connection to WeChat may take. From Europe or America that is three round trips of up to 300 ms each; with
+/// one repeat and the call itself it still fits into the three seconds that an author waits.
+const WECHAT_CONNECT_TIMEOUT: Duration = Duration::from_millis(1_200);
 
 /// How long a connection that nobody uses is kept.
 ///
@@ -27,44 +28,14 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(50);
 /// After how long a connection that is silent in mid-answer is asked whether it is still there; thrice, then it is dead.
 const KEEPALIVE: Duration = Duration::from_secs(15);
 
-/// What differs between one client and another.
-#[derive(Clone)]
-pub struct OutboundSettings {
-    /// Certificates in PEM that are trusted besides the public ones: a file's content, for local runs and tests.
-    pub extra_ca_pem: Option<Vec<u8>>,
-    /// How long a connection may take, name, TCP and TLS together. [`CONNECT_TIMEOUT`] unless a test knows better.
-    pub connect_timeout: Duration,
-}
-
-impl Default for OutboundSettings {
-    fn default() -> Self {
-        Self { extra_ca_pem: None, connect_timeout: CONNECT_TIMEOUT }
-    }
-}
-
-impl fmt::Debug for OutboundSettings {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter
-            .debug_struct("OutboundSettings")
-            .field("extra_ca_pem", &self.extra_ca_pem.as_ref().map(Vec::len))
-            .field("connect_timeout", &self.connect_timeout)
-            .finish()
-    }
-}
-
-impl OutboundSettings {
-    /// Reads the file that `GREENLIGHT_CA_FILE` names, if it names one.
-    ///
-    /// # Errors
-    /// When that file cannot be read. Whether it holds certificates is found out by [`client`].
-    pub fn from_lookup(lookup: &Lookup<'_>) -> Result<Self, SettingError> {
-        const NAME: &str = "GREENLIGHT_CA_FILE";
-        let extra_ca_pem = settings::optional(lookup, NAME)
-            .map(std::fs::read)
-            .transpose()
-            .map_err(|_| SettingError::Invalid { name: NAME, reason: "it must name a file that can be read" })?;
-        Ok(Self { extra_ca_pem, ..Self::default() })
-    }
+/// The file that `GREENLIGHT_CA_FILE` names, if it names one: certificates in PEM that are trusted besides the public
+/// ones, for local runs and tests. Whether it holds certificates [`Outbound::new`] finds out.
+pub fn extra_ca_pem(lookup: &Lookup<'_>) -> Result<Option<Vec<u8>>, SettingError> {
+    const NAME: &str = "GREENLIGHT_CA_FILE";
+    settings::optional(lookup, NAME)
+        .map(std::fs::read)
+        .transpose()
+        .map_err(|_| SettingError::Invalid { name: NAME, reason: "it must name a file that can be read" })
 }
 
 /// Why there is no client.
@@ -85,48 +56,64 @@ pub enum OutboundError {
     Client(#[source] reqwest::Error),
 }
 
-/// The one client of a process, built once, in `main`; its clones share its connections.
-///
-/// # Errors
-/// When the extra certificates are not usable.
-pub fn client(settings: &OutboundSettings) -> Result<reqwest::Client, OutboundError> {
-    builder(settings)?.build().map_err(OutboundError::Client)
+/// What clients are made of: one TLS configuration, for it takes thousands of instructions to build.
+#[derive(Clone)]
+pub struct Outbound {
+    tls: ClientConfig,
 }
 
-/// What [`client`] builds, before it is built: for the one caller that needs more, as fetching a stranger's URL does.
-///
-/// There is no limit on a whole request: who sends one knows how long it may take, and says so.
-///
-/// # Errors
-/// When the extra certificates are not usable.
-pub fn builder(settings: &OutboundSettings) -> Result<reqwest::ClientBuilder, OutboundError> {
-    Ok(reqwest::Client::builder()
-        .tls_backend_preconfigured(tls(settings)?)
-        // A proxy from the environment would see where everything goes, and choose it.
-        .no_proxy()
-        // No API that we call redirects, and a redirect would carry a token to wherever it points.
-        .redirect(reqwest::redirect::Policy::none())
-        .referer(false)
-        // Who calls decides what may be sent twice. (What never reached the wire is still sent on another connection.)
-        .retry(reqwest::retry::never())
-        // https and http: what is local speaks http, and what is not is named by settings, never by a stranger.
-        .https_only(false)
-        .connect_timeout(settings.connect_timeout)
-        .pool_idle_timeout(IDLE_TIMEOUT)
-        // Requests are small and written at once; Nagle's algorithm would hold back their last segment.
-        .tcp_nodelay(true)
-        .tcp_keepalive(KEEPALIVE)
-        .tcp_keepalive_interval(KEEPALIVE)
-        .tcp_keepalive_retries(3))
+impl fmt::Debug for Outbound {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Outbound").finish_non_exhaustive()
+    }
 }
 
-/// What trusts the public roots alone, built once: all clients of a process share it, of which a test has many.
+impl Outbound {
+    /// Trusts the public certificate authorities and those of `extra_ca_pem`, which must then hold some.
+    pub fn new(extra_ca_pem: Option<&[u8]>) -> Result<Self, OutboundError> {
+        Ok(Self { tls: tls(extra_ca_pem)? })
+    }
+
+    /// The client for AWS. Its clones share its connections, so a process has one.
+    pub fn aws_client(&self) -> Result<reqwest::Client, OutboundError> {
+        self.client(CONNECT_TIMEOUT)
+    }
+
+    /// The client for WeChat, which may be far away.
+    pub fn wechat_client(&self) -> Result<reqwest::Client, OutboundError> {
+        self.client(WECHAT_CONNECT_TIMEOUT)
+    }
+
+    /// There is no limit on a whole request: whoever sends one knows how long it may take, and says so.
+    pub(crate) fn client(&self, connect_timeout: Duration) -> Result<reqwest::Client, OutboundError> {
+        let builder = reqwest::Client::builder()
+            .tls_backend_preconfigured(self.tls.clone())
+            // A proxy from the environment would see where everything goes, and choose it.
+            .no_proxy()
+            // No API that we call redirects, and a redirect would carry a token to wherever it points.
+            .redirect(reqwest::redirect::Policy::none())
+            .referer(false)
+            // Whoever calls decides what may be sent twice. (What never reached the wire is still sent on another
+            // connection.)
+            .retry(reqwest::retry::never())
+            // https and http: what is local speaks http, and what is not is named by settings, never by a stranger.
+            .https_only(false)
+            .connect_timeout(connect_timeout)
+            .pool_idle_timeout(IDLE_TIMEOUT)
+            // Requests are small and written at once; Nagle's algorithm would hold back their last segment.
+            .tcp_nodelay(true)
+            .tcp_keepalive(KEEPALIVE)
+            .tcp_keepalive_interval(KEEPALIVE)
+            .tcp_keepalive_retries(3);
+        builder.build().map_err(OutboundError::Client)
+    }
+}
+
+/// What trusts the public authorities alone. Built once a process: a process may have many clients, as a local run has.
 static PUBLIC_ONLY: LazyLock<Result<ClientConfig, rustls::Error>> = LazyLock::new(|| trusting(public_roots()));
 
-fn tls(settings: &OutboundSettings) -> Result<ClientConfig, OutboundError> {
-    let Some(pem) = &settings.extra_ca_pem else {
-        return PUBLIC_ONLY.clone().map_err(OutboundError::Tls);
-    };
+fn tls(extra_ca_pem: Option<&[u8]>) -> Result<ClientConfig, OutboundError> {
+    let Some(pem) = extra_ca_pem else { return PUBLIC_ONLY.clone().map_err(OutboundError::Tls) };
     let certificates: Vec<_> =
         CertificateDer::pem_slice_iter(pem).collect::<Result<_, _>>().map_err(|_| OutboundError::NoCertificate)?;
     if certificates.is_empty() {
@@ -218,11 +205,11 @@ mod tests {
     async fn an_unknown_certificate_is_refused_and_an_extra_one_trusted() {
         let url = format!("https://{}/", tls_server(2));
 
-        let error = client(&OutboundSettings::default()).unwrap().get(&url).send().await.unwrap_err();
+        let client = |extra_ca_pem| Outbound::new(extra_ca_pem).unwrap().wechat_client().unwrap();
+        let error = client(None).get(&url).send().await.unwrap_err();
         assert!(error.is_connect() && chain(&error).contains("certificate"), "{}", chain(&error));
 
-        let trusting = OutboundSettings { extra_ca_pem: Some(CERTIFICATE.into()), ..OutboundSettings::default() };
-        let answer = client(&trusting).unwrap().get(&url).send().await.unwrap();
+        let answer = client(Some(CERTIFICATE.as_bytes())).get(&url).send().await.unwrap();
         assert_eq!(answer.status(), 204);
     }
 
@@ -237,15 +224,13 @@ mod tests {
                 .write_all(b"HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\n\r\n")
                 .unwrap();
         });
-        let client = client(&OutboundSettings::default()).unwrap();
+        let client = Outbound::new(None).unwrap().aws_client().unwrap();
         assert_eq!(client.get(format!("http://{address}/")).send().await.unwrap().status(), 302);
     }
 
     #[test]
     fn an_extra_file_without_certificates_is_no_start() {
-        let with = |pem: &str| {
-            client(&OutboundSettings { extra_ca_pem: Some(pem.into()), ..OutboundSettings::default() }).unwrap_err()
-        };
+        let with = |pem: &str| Outbound::new(Some(pem.as_bytes())).unwrap_err();
         assert!(matches!(with(""), OutboundError::NoCertificate));
         assert!(matches!(with("not PEM"), OutboundError::NoCertificate));
         assert!(matches!(with(PRIVATE_KEY), OutboundError::NoCertificate));
@@ -256,8 +241,8 @@ mod tests {
 
     #[test]
     fn a_file_that_cannot_be_read_is_named_by_its_setting() {
-        let error = OutboundSettings::from_lookup(&|_| Some("/nowhere/at/all".to_owned())).unwrap_err();
+        let error = extra_ca_pem(&|_| Some("/nowhere/at/all".to_owned())).unwrap_err();
         assert_eq!(error.to_string(), "GREENLIGHT_CA_FILE is invalid: it must name a file that can be read");
-        assert!(OutboundSettings::from_lookup(&|_| None).unwrap().extra_ca_pem.is_none());
+        assert!(extra_ca_pem(&|_| None).unwrap().is_none());
     }
 }

@@ -4,13 +4,15 @@ use std::fmt;
 
 use crate::aws::AwsSettings;
 use crate::bucket::Bucket;
-use crate::checks::Checks;
-use crate::clock::Clock;
-use crate::outbound::{self, OutboundError, OutboundSettings};
+use crate::domain::base_url::BaseUrl;
+use crate::domain::clock::Clock;
+use crate::error::{Cause, chain};
+use crate::moderation::ask::Checker;
+use crate::moderation::wechat_access::WeChatAccess;
+use crate::outbound::{Outbound, OutboundError, extra_ca_pem};
 use crate::secrets::{SecretError, Secrets};
-use crate::settings::{Lookup, PublicUrl, SettingError, optional_url, required, url};
+use crate::settings::{Lookup, SettingError, optional_url, required, url};
 use crate::table::{Table, TableError};
-use crate::wechat::access::Access;
 use crate::wechat::client::WeChat;
 
 /// WeChat's own servers.
@@ -29,7 +31,7 @@ pub enum StartError {
     #[error(transparent)]
     Secret(#[from] SecretError),
     /// The table.
-    #[error("GREENLIGHT_TABLE cannot be used: {0}")]
+    #[error("GREENLIGHT_TABLE cannot be used")]
     Table(#[from] TableError),
 }
 
@@ -37,9 +39,9 @@ pub enum StartError {
 pub struct Fatal(String);
 
 impl Fatal {
-    /// Ends with what this error says.
-    pub fn new(error: impl fmt::Display) -> Self {
-        Self(error.to_string())
+    /// Ends with what this error and its sources say.
+    pub fn new(error: impl Into<Cause>) -> Self {
+        Self(chain(error.into().as_ref()))
     }
 }
 
@@ -53,6 +55,7 @@ impl fmt::Debug for Fatal {
 /// Builds what functions need. Each reads only the settings of what it asks for.
 pub struct Start<'a> {
     lookup: &'a Lookup<'a>,
+    outbound: Outbound,
     http: reqwest::Client,
     aws: AwsSettings,
     clock: Clock,
@@ -65,13 +68,11 @@ impl fmt::Debug for Start<'_> {
 }
 
 impl<'a> Start<'a> {
-    /// Reads what all of it is built on: AWS and the one HTTP client.
-    ///
-    /// # Errors
-    /// When a setting is missing or wrong.
+    /// Reads what all of it is built on: AWS, and what HTTP clients are made of.
     pub fn new(lookup: &'a Lookup<'a>, clock: Clock) -> Result<Self, StartError> {
-        let http = outbound::client(&OutboundSettings::from_lookup(lookup)?)?;
-        Ok(Self { lookup, http, aws: AwsSettings::from_lookup(lookup)?, clock })
+        let outbound = Outbound::new(extra_ca_pem(lookup)?.as_deref())?;
+        let http = outbound.aws_client()?;
+        Ok(Self { lookup, outbound, http, aws: AwsSettings::from_lookup(lookup)?, clock })
     }
 
     /// The clock.
@@ -80,64 +81,39 @@ impl<'a> Start<'a> {
     }
 
     /// The table that `GREENLIGHT_TABLE` names.
-    ///
-    /// # Errors
-    /// When the setting is missing.
     pub fn table(&self) -> Result<Table, StartError> {
         Ok(Table::new(self.aws.dynamodb(&self.http), required(self.lookup, "GREENLIGHT_TABLE")?))
     }
 
     /// The bucket that `GREENLIGHT_BUCKET` names.
-    ///
-    /// # Errors
-    /// When the setting is missing.
     pub fn bucket(&self) -> Result<Bucket, StartError> {
         Ok(Bucket::new(&self.aws, &self.http, required(self.lookup, "GREENLIGHT_BUCKET")?))
     }
 
     /// The secret that `GREENLIGHT_SECRET` names, read.
-    ///
-    /// # Errors
-    /// When the setting is missing, or the secret cannot be used.
     pub async fn secrets(&self) -> Result<Secrets, StartError> {
         let id = required(self.lookup, "GREENLIGHT_SECRET")?;
         Ok(Secrets::open(self.aws.secrets_manager(&self.http), id, self.clock()).await?)
     }
 
-    /// WeChat at `GREENLIGHT_WECHAT_URL`, or at its own address.
-    ///
-    /// # Errors
-    /// When the setting is wrong.
-    pub fn wechat(&self) -> Result<WeChat, StartError> {
-        let base = match optional_url(self.lookup, "GREENLIGHT_WECHAT_URL")? {
+    /// Access to WeChat at `GREENLIGHT_WECHAT_URL`, or at its own address, with the tokens that `table` holds.
+    pub fn wechat_access(&self, table: &Table) -> Result<WeChatAccess, StartError> {
+        const NAME: &str = "GREENLIGHT_WECHAT_URL";
+        let base = match optional_url(self.lookup, NAME)? {
             Some(base) => base,
-            None => {
-                PublicUrl::parse(WECHAT_URL).map_err(|_| SettingError::Missing { name: "GREENLIGHT_WECHAT_URL" })?
-            }
+            None => BaseUrl::parse(WECHAT_URL).map_err(|_| SettingError::Missing { name: NAME })?,
         };
-        Ok(WeChat::new(self.http.clone(), base))
+        let wechat = WeChat::new(self.outbound.wechat_client()?, base);
+        Ok(WeChatAccess::new(table.clone(), wechat, self.clock()))
     }
 
-    /// Where WeChat and readers reach us: `GREENLIGHT_PUBLIC_URL`.
-    ///
-    /// # Errors
-    /// When the setting is missing or wrong.
-    pub fn public_url(&self) -> Result<PublicUrl, StartError> {
-        Ok(url(self.lookup, "GREENLIGHT_PUBLIC_URL")?)
-    }
-
-    /// All that it takes to check content.
-    ///
-    /// # Errors
-    /// When a setting is missing or wrong.
-    pub fn checks(&self) -> Result<Checks, StartError> {
-        let (table, wechat) = (self.table()?, self.wechat()?);
-        Ok(Checks {
-            access: Access::new(table.clone(), wechat.clone(), self.clock()),
+    /// All that it takes to have content judged, with WeChat reaching us at `GREENLIGHT_PUBLIC_URL`.
+    pub fn checker(&self) -> Result<Checker, StartError> {
+        let table = self.table()?;
+        Ok(Checker {
+            access: self.wechat_access(&table)?,
             table,
-            bucket: self.bucket()?,
-            wechat,
-            public_url: self.public_url()?,
+            public_url: url(self.lookup, "GREENLIGHT_PUBLIC_URL")?,
             clock: self.clock(),
         })
     }

@@ -1,29 +1,30 @@
 //! The one table: every item read and written here and nowhere else.
 //!
 //! Every change is a load, a pure step and one conditional write on `version`. Each write carries a random
-//! `write_id`, so that a write whose answer was lost is recognised as one's own.
+//! `write_id`, so that a write whose answer was lost is recognised as one's own. Only the deeds of `moderation` write.
 
-mod document;
+mod apps;
+mod authors;
+mod commit;
+mod item;
+mod keys;
 mod queues;
-mod trace;
+mod submissions;
+mod traces;
 
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 
-pub use document::{Consistency, Document, Item, Saved};
-pub use queues::{DueEntry, DueKind, Listed, Page};
-pub use trace::{Outcome, TraceLink};
+use crate::error::Cause;
 
-/// How many shards the due queue has.
-///
-/// A partition of an index takes 1,000 writes a second; a media check costs two in the due queue, and WeChat allows
-/// an app 33 of them a second (2,000 a minute). N shards carry N x 1000 / (2 x 33) = 15 N apps at full quota: 4
-/// shards carry 60. More apps at full quota: raise it by that formula; the sweep reads what the number says.
-pub const DUE_SHARDS: u8 = 4;
-/// How long a trace is kept; a push comes within half an hour, its repeats soon after.
-const TRACE_LIFE: Duration = Duration::from_secs(7 * 24 * 3600);
+pub use authors::Admission;
+pub use commit::{Beside, Saved};
+pub use item::Consistency;
+pub use keys::DUE_SHARDS;
+pub use queues::{Due, DueEntry, Listed, Page, place_by_author, place_in_queue};
+pub use traces::{Trace, TraceLink};
 
 /// The table.
 #[derive(Clone, Debug)]
@@ -36,20 +37,22 @@ pub struct Table {
 #[derive(Debug, thiserror::Error)]
 pub enum TableError {
     /// It may do it the next time: unreachable, slow, or throttled.
-    #[error("the table did not answer {operation}: {reason}")]
+    #[error("the table did not answer {operation}")]
     Unavailable {
         /// Which DynamoDB action.
         operation: &'static str,
         /// What DynamoDB or the connection said.
-        reason: String,
+        #[source]
+        source: Cause,
     },
     /// It will not: no such table, no permission, a bad request.
-    #[error("the table refused {operation}: {reason}")]
+    #[error("the table refused {operation}")]
     Refused {
         /// Which DynamoDB action.
         operation: &'static str,
         /// What DynamoDB said.
-        reason: String,
+        #[source]
+        source: Cause,
     },
     /// An item is not what was written.
     #[error("the item {key} cannot be read: {reason}")]
@@ -67,6 +70,16 @@ pub enum TableError {
     },
 }
 
+impl TableError {
+    /// Whether it may go well the next time; if not, somebody has to look.
+    pub fn is_passing(&self) -> bool {
+        match self {
+            Self::Unavailable { .. } | Self::Contended { .. } => true,
+            Self::Refused { .. } | Self::Corrupt { .. } => false,
+        }
+    }
+}
+
 impl Table {
     /// The table of that name.
     pub fn new(client: Client, name: impl Into<String>) -> Self {
@@ -74,9 +87,6 @@ impl Table {
     }
 
     /// Opens the connection, so that the first request need not: asks for an item that does not exist.
-    ///
-    /// # Errors
-    /// When the table cannot be reached or read.
     pub async fn connect(&self) -> Result<(), TableError> {
         self.raw_get("-", "-", Consistency::Eventual).await.map(drop)
     }
@@ -85,7 +95,7 @@ impl Table {
 /// Tells what a failed call means for the caller. DynamoDB's own words name keys of ours at most, no content.
 fn classify<E>(operation: &'static str, error: SdkError<E>) -> TableError
 where
-    E: ProvideErrorMetadata + std::error::Error + 'static,
+    E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
 {
     const WORTH_A_RETRY: [&str; 8] = [
         "ProvisionedThroughputExceededException",
@@ -97,29 +107,27 @@ where
         "TransactionConflictException",
         "TransactionInProgressException",
     ];
-    match &error {
+    let passing = match &error {
         SdkError::ServiceError(context) => {
             let code = context.err().code().unwrap_or("unknown");
-            let reason = format!("{code}: {}", context.err().message().unwrap_or("no message"));
-            if WORTH_A_RETRY.contains(&code) || context.raw().status().as_u16() >= 500 {
-                TableError::Unavailable { operation, reason }
-            } else {
-                TableError::Refused { operation, reason }
-            }
+            WORTH_A_RETRY.contains(&code) || context.raw().status().as_u16() >= 500
         }
-        SdkError::ConstructionFailure(_) => TableError::Refused { operation, reason: chain(&error) },
-        _ => TableError::Unavailable { operation, reason: chain(&error) },
-    }
+        SdkError::ConstructionFailure(_) => false,
+        _ => true,
+    };
+    let source = match error {
+        SdkError::ServiceError(context) => context.into_err().into(),
+        other => Cause::from(other),
+    };
+    if passing { TableError::Unavailable { operation, source } } else { TableError::Refused { operation, source } }
 }
 
-/// An error and its sources on one line.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(inner) = source {
-        text.push_str(": ");
-        text.push_str(&inner.to_string());
-        source = inner.source();
-    }
-    text
+/// Waits before a call is made once more: 25 ms, doubling, half of it at random so that those who met part ways.
+async fn back_off(tries: u32) {
+    let longest = 25_u64 << tries.min(5);
+    let mut random = [0_u8; 1];
+    // Without randomness they wait alike, and meet once more at worst.
+    let _ = getrandom::fill(&mut random);
+    let share = u64::from(random[0]) * longest / 2 / u64::from(u8::MAX);
+    tokio::time::sleep(Duration::from_millis(longest / 2 + share)).await;
 }

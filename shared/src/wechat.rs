@@ -1,8 +1,6 @@
 //! WeChat: one client, every method one API, errors told apart by what the caller does next.
 
-pub mod access;
 pub mod client;
 pub mod envelope;
 pub mod error;
 pub mod push;
-pub mod verdict;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use greenlight::submission::{GivenUp, PartState};
+use greenlight::domain::submission::{GivenUp, PartState};
 use greenlight_local::simulator::Api;
 use greenlight_tests::pictures::{GREEN, picture};
 use greenlight_tests::table_proxy::CallMatch;

@@ -1,9 +1,11 @@
 //! What a submission costs in the table, measured as DynamoDB bills it, with content as people write it.
 
-use greenlight_local::simulator::ReleaseOrder;
-use greenlight_tests::pictures::{GREEN, picture};
+use greenlight_local::simulator::{Api, ReleaseOrder};
+use greenlight_tests::awaits::request;
+use greenlight_tests::pictures::{GREEN, RED, picture};
 use greenlight_tests::table_proxy::Call;
 use greenlight_tests::world::{World, app_id};
+use http::Method;
 use serde_json::json;
 
 /// A comment of 140 characters with its author's nickname: what people post, and under 1 KB as an item.
@@ -72,5 +74,52 @@ async fn a_text_with_a_picture_stays_within_eleven_writes_and_twelve_with_a_chan
         assert_eq!(world.state(&id).await, "approved");
         // One write more will be the note that WeChat read the picture to its end.
         assert!(writes < most, "{writes} W\n{}", listed(&calls));
+    }
+}
+
+/// What a process does for one request, call by call.
+fn operations(calls: &[Call], function: &str) -> Vec<String> {
+    let own = calls.iter().filter(|call| call.function == function);
+    let mut operations: Vec<String> = own.map(|call| format!("{} {}", call.operation, call.key_prefix())).collect();
+    operations.sort();
+    operations
+}
+
+#[tokio::test]
+async fn a_text_makes_one_call_to_wechat_and_three_to_the_table_whatever_the_process_knows() {
+    let (world, alice) = warm().await;
+    let body = |key: &str| json!({"idempotency_key": key, "scene": "comment", "nickname": "小明", "text": COMMENT});
+    let functions = world.restarted().await;
+    for key in ["a process that is new", "and one that is warm"] {
+        world.proxy.quiet().await;
+        world.proxy.forget_calls();
+        let asked = world.simulator.calls(&app_id(0), Api::MsgSecCheck);
+        let submit = request(Method::POST, "/v1/submissions", &alice, Some(&body(key)));
+        assert_eq!(World::ask(&functions, submit).await.expect(201).text("state"), "approved");
+        world.proxy.quiet().await;
+        assert_eq!(world.simulator.calls(&app_id(0), Api::MsgSecCheck) - asked, 1);
+        let calls = world.proxy.calls();
+        let mut sent: Vec<&str> = calls.iter().map(|call| call.operation.as_str()).collect();
+        sent.dedup();
+        assert_eq!(sent, ["BatchGetItem", "PutItem"], "{}", listed(&calls));
+        assert_eq!(calls.iter().filter(|call| call.operation == "PutItem").count(), 2, "{}", listed(&calls));
+    }
+}
+
+#[tokio::test]
+async fn a_push_makes_three_calls_to_the_table_whatever_its_verdict() {
+    let (world, alice) = warm().await;
+    for (colour, writes) in [(GREEN, "PutItem S#"), (RED, "TransactWriteItems S#")] {
+        world.behave(json!({"hold_pushes": true}));
+        world.submit_media(&alice, &[picture(colour, 7)]).await;
+        world.simulator.idle().await;
+        world.proxy.forget_calls();
+        world.simulator.release_pushes(&app_id(0), ReleaseOrder::OldestFirst).await;
+        world.proxy.quiet().await;
+        let calls = world.proxy.calls();
+        let mut sent = operations(&calls, "receive-push");
+        // A transaction is recorded item by item.
+        sent.retain(|call| call != "TransactWriteItems T#");
+        assert_eq!(sent, ["GetItem S#", writes, "UpdateItem T#"], "{}", listed(&calls));
     }
 }

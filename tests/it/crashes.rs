@@ -2,7 +2,6 @@
 //!
 //! All of it on one thread each, because what a dead handler left in a socket is known to have arrived only there.
 
-use greenlight::bucket::BucketError;
 use greenlight_local::simulator::{Api, ReleaseOrder};
 use greenlight_tests::awaits::{PushGate, Stepped, at_every_await, request};
 use greenlight_tests::pictures::{GREEN, RED, YELLOW, picture};
@@ -223,9 +222,9 @@ async fn refresh_dies(expiring: bool, waits: usize) -> bool {
     world.pass(5);
     let late = functions.refresh_token.run().await;
     assert_eq!((late.failed, late.in_other_hands), (vec![], 0));
-    let record = world.table().app(&app, greenlight::table::Consistency::Strong).await.unwrap();
+    let record = world.table().access_state(&app, greenlight::table::Consistency::Strong).await.unwrap();
     let token = record.living_token(world.now()).expect("a token");
-    assert!(world.now() < token.renew_at, "a fresh one");
+    assert!(world.now() < token.renew_at(), "a fresh one");
     let id = world.submit_text(&alice, "晚").await.expect(201).text("id");
     assert_eq!(world.state(&id).await, "approved");
     // Once the token before has run out as well, the calls go on.
@@ -284,11 +283,7 @@ async fn withdrawal_dies(stands: Withdrawn, waits: usize) -> bool {
     world.until_nothing_is_due().await;
     assert_eq!(world.state(&id).await, "withdrawn");
     world.get(&path, &alice).await.expect(404);
-    let bucket = &world.functions.serve_media.bucket;
-    for index in 0..2 {
-        let gone = bucket.read(&format!("media/{id}/{index}.png"), None).await;
-        assert!(matches!(gone, Err(BucketError::Absent)), "its bytes are gone");
-    }
+    assert!(world.objects_of(&id).is_empty(), "its bytes are gone");
     // The client's repeat finds what it withdrew, and puts nothing back.
     assert_eq!(world.submit(&alice, &body).await.expect(200).text("state"), "withdrawn");
     assert_eq!(world.due_ever().await, []);

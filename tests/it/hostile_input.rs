@@ -3,8 +3,8 @@
 use axum::Router;
 use axum::body::Body;
 use bytes::Bytes;
-use greenlight::author::Rates;
-use greenlight::text::visible;
+use greenlight::domain::author::Rates;
+use greenlight::domain::text::judged_form;
 use greenlight::wechat::envelope::{AesKey, seal, signature};
 use greenlight_tests::pictures::{GREEN, picture};
 use greenlight_tests::world::{Answer, World, app_id, push_aes_key, push_token, server_key};
@@ -205,8 +205,8 @@ fn whatever_is_submitted_only_what_wechat_passed_is_approved() {
             let judged = checks[0].text.clone().unwrap();
             for field in ["title", "text", "nickname", "signature"] {
                 // Control characters are nothing that anybody sees.
-                let seen = visible(shown[field].as_str().unwrap_or_default());
-                prop_assert!(visible(&judged).contains(&*seen), "{field} is shown and was not judged: {judged:?}");
+                let seen = judged_form(shown[field].as_str().unwrap_or_default());
+                prop_assert!(judged_form(&judged).contains(&*seen), "{field} is shown and was not judged: {judged:?}");
             }
             let passed = suggest == "pass" && label.is_none_or(|label| label == 100);
             prop_assert_eq!(shown["state"] == "approved", passed, "{}", answer);
@@ -454,7 +454,7 @@ fn what_comes_twice_is_judged_and_shown_the_same() {
     assert_eq!((answer.text("text"), answer.text("title")), ("forbidden".into(), "a\0b\u{1b}[0m".into()));
     assert_eq!(answer.text("state"), "rejected");
     let judged = rig.world.simulator.checks().pop().unwrap().text.unwrap();
-    assert!(visible(&judged).contains("ab[0m") && judged.contains("forbidden"), "{judged:?}");
+    assert!(judged_form(&judged).contains("ab[0m") && judged.contains("forbidden"), "{judged:?}");
     let path = format!("/v1/submissions/{}", answer.text("id"));
     let read = Request::get(path).header(AUTHORIZATION, format!("Bearer {}", rig.alice)).body(Body::empty()).unwrap();
     assert_eq!(rig.send(read).expect(200).text("title"), "a\0b\u{1b}[0m");

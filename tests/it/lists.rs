@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use greenlight_tests::world::{Answer, Plan, World, server_key};
 use serde_json::{Value, json};
 
+use crate::logged::Logged;
 use crate::requests::problem;
 
 /// All pages of a list, each of at most `limit`.
@@ -251,4 +252,56 @@ async fn a_page_has_1_to_100_entries_and_unknown_parameters_are_named() {
         let answer = world.get(&format!("{list}?limt=5&limit=0&offset=3"), key).await;
         assert_eq!(problem(answer, 400, "invalid_list").faults(), ["limt", "offset", "limit"]);
     }
+}
+
+#[tokio::test]
+async fn a_page_ends_before_lambda_would_refuse_it() {
+    let world = World::start().await;
+    let (owner, openid) = (server_key(0), World::openid(0, "alice"));
+    let alice = world.log_in("alice").await;
+    // Written as JSON each of these takes six bytes, and one more where Lambda writes that as JSON.
+    let text = format!("{}字", "\u{1}".repeat(19_990));
+    let mut submitted = Vec::new();
+    for _ in 0..45 {
+        let body = json!({"scene": 1, "text": text, "channel": "square", "openid": openid});
+        submitted.push(world.submit(&owner, &body).await.expect(201).text("id"));
+        world.pass(1);
+    }
+    submitted.reverse();
+    for (path, key) in [("/v1/submissions?limit=100", &alice), ("/v1/channels/square/submissions?limit=100", &alice)] {
+        let (mut listed, mut cursor) = (Vec::new(), String::new());
+        loop {
+            let page = world.get(&format!("{path}{cursor}"), key).await.expect(200);
+            let in_lambda = serde_json::to_string(&String::from_utf8(page.bytes.to_vec()).unwrap()).unwrap().len();
+            assert!(in_lambda < 5_600_000, "{in_lambda}");
+            listed.extend(page.ids());
+            let Some(next) = page.json()["next_cursor"].as_str().map(str::to_owned) else { break };
+            cursor = format!("&cursor={next}");
+        }
+        assert_eq!(listed, submitted, "{path}");
+        assert!(!cursor.is_empty(), "one page was enough");
+    }
+}
+
+#[tokio::test]
+async fn an_item_that_cannot_be_read_is_left_out_of_lists_with_an_alarm() {
+    let logged = Logged::start();
+    let world = World::start().await;
+    let alice = world.log_in("alice").await;
+    let mut ids = Vec::new();
+    for text in ["一", "二", "三"] {
+        let body = json!({"scene": 1, "text": text, "channel": "square"});
+        ids.push(world.submit(&alice, &body).await.expect(201).text("id"));
+        world.pass(1);
+    }
+    let text = |value: &str| aws_sdk_dynamodb::types::AttributeValue::S(value.to_owned());
+    let broken = world.dynamodb().update_item().table_name(greenlight_local::stack::TABLE);
+    let broken = broken.key("pk", text(&format!("S#{}", ids[1]))).key("sk", text("S"));
+    let broken = broken.update_expression("SET doc = :doc").expression_attribute_values(":doc", text("{}"));
+    broken.send().await.unwrap();
+    for path in ["/v1/submissions", "/v1/channels/square/submissions"] {
+        assert_eq!(world.listed(path, &alice).await, [ids[2].clone(), ids[0].clone()], "{path}");
+    }
+    assert!(!logged.lines_with("table_item").is_empty());
+    world.get(&format!("/v1/submissions/{}", ids[1]), &alice).await.expect(500);
 }

@@ -1,8 +1,10 @@
 //! Events in every order, at every await point of each other, and at once, against an oracle that knows no order.
 
 use futures_util::future::join_all;
-use greenlight::bucket::BucketError;
-use greenlight::ids::SubmissionId;
+use greenlight::domain::ids::SubmissionId;
+use greenlight::domain::submission::DueKind;
+use greenlight::moderation::sweep::process_due;
+use greenlight::table::{Due, DueEntry};
 use greenlight_local::simulator::{Api, ForcedVerdict, ReleaseOrder, Verdict};
 use greenlight_tests::awaits::{Stepped, at_every_await, request};
 use greenlight_tests::pictures::{GREEN, picture};
@@ -19,11 +21,8 @@ async fn world_that_holds_pushes() -> World {
     world
 }
 
-async fn bytes_are_gone(world: &World, id: &str, pictures: usize) {
-    for index in 0..pictures {
-        let gone = world.functions.serve_media.bucket.read(&format!("media/{id}/{index}.png"), None).await;
-        assert!(matches!(gone, Err(BucketError::Absent)), "the bytes of {id} are gone");
-    }
+fn bytes_are_gone(world: &World, id: &str) {
+    assert_eq!(world.objects_of(id), [] as [std::path::PathBuf; 0], "the bytes of {id} are gone");
 }
 
 /// What happens to a submission of two pictures whose checks WeChat has taken, 35 minutes and more ago.
@@ -83,8 +82,10 @@ impl Story {
             SecondPush => self.push(world, traces, 1).await,
             // What the sweep does with each submission that is due; the others have orders of their own.
             Sweep => {
-                let (checks, app) = (&world.functions.sweep_overdue.checks, world.app(0));
-                checks.work_off(&app, &SubmissionId::parse(id).unwrap(), |_, _| true).await.unwrap();
+                let (sweep, app) = (&world.functions.sweep_overdue, world.app(0));
+                let what = Due::Submission(DueKind::Media, SubmissionId::parse(id).unwrap());
+                let entry = DueEntry { due: world.now(), app: app_id(0), what };
+                process_due(&sweep.checker, &sweep.bucket, &app, &entry, |_, _| true).await.unwrap();
             }
             Approves | Rejects => {
                 let expected = if world.state(id).await == "withdrawn" { 409 } else { 200 };
@@ -100,7 +101,8 @@ impl Story {
     /// Lets it all happen, and asks the oracle after each step.
     async fn unfold(&self, world: &World, id: &str, openid: &str) {
         let stored = world.stored(id).await;
-        let trace = |part: &greenlight::submission::Part| part.attempts[0].trace_id.as_ref().unwrap().to_string();
+        let trace =
+            |part: &greenlight::domain::submission::Part| part.attempts[0].trace_id.as_ref().unwrap().to_string();
         let traces: Vec<String> = stored.parts.iter().map(trace).collect();
         for (index, happening) in self.order.iter().enumerate() {
             self.happens(world, id, openid, &traces, *happening).await;
@@ -172,7 +174,7 @@ async fn unfold_all(stories: Vec<Story>) {
         let ends = story.oracle(&story.order);
         assert_eq!(world.state(id).await, ends, "{story:?}");
         if ends == "withdrawn" {
-            bytes_are_gone(world, id, 2).await;
+            bytes_are_gone(world, id);
         }
     }
 }
@@ -268,7 +270,7 @@ async fn it_ends(world: &World, alice: &str, id: &str, ends: &str) {
         public.expect(404);
     }
     if ends == "withdrawn" {
-        bytes_are_gone(world, id, 2).await;
+        bytes_are_gone(world, id);
     }
     world.only_what_passed_is_public(id).await;
     assert_eq!(world.listed("/v1/submissions", alice).await.len(), usize::from(ends != "withdrawn"));
@@ -470,7 +472,7 @@ async fn withdrawals_at_once_both_succeed_and_erase() {
         let owner = server_key(0);
         let (one, two) = tokio::join!(world.delete(&path, &alice), world.delete(&path, &owner));
         assert_eq!((one.status.as_u16(), two.status.as_u16()), (204, 204));
-        bytes_are_gone(&world, &id, 2).await;
+        bytes_are_gone(&world, &id);
         ids.push(id);
     }
     world.until_nothing_is_due().await;

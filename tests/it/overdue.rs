@@ -4,14 +4,15 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
-use greenlight::ids::{OpenId, SubmissionId};
-use greenlight::submission::{GivenUp, Medium, NewSubmission, PartState, Scene, Submission};
+use greenlight::bucket::media_key;
+use greenlight::domain::ids::{OpenId, SubmissionId};
+use greenlight::domain::submission::{GivenUp, Medium, NewSubmission, PartState, Scene, Submission};
+use greenlight::domain::text::Content;
 use greenlight::table::Saved;
-use greenlight::text::Content;
 use greenlight_local::simulator::{Api, ForcedVerdict, ReleaseOrder, Verdict};
 use greenlight_tests::pictures::{GREEN, picture};
 use greenlight_tests::table_proxy::CallMatch;
-use greenlight_tests::world::World;
+use greenlight_tests::world::{Plan, World, app_id};
 use serde_json::json;
 use sweep_overdue::{Share, Sweep, SweepOverdue};
 
@@ -47,10 +48,16 @@ fn waiting(world: &World, text: Option<&str>, media: Vec<Medium>) -> Submission 
     Submission::new(new, world.now())
 }
 
-async fn store(sweep: &SweepOverdue, submissions: Vec<Submission>) -> Vec<SubmissionId> {
+/// Puts submissions into the table; the bytes of their media are copies of what `example` has.
+async fn store(sweep: &SweepOverdue, submissions: Vec<Submission>, example: Option<&Submission>) -> Vec<SubmissionId> {
     stream::iter(submissions)
         .map(|mut submission| async move {
-            let saved = sweep.checks.table.save(&mut submission).await.unwrap();
+            for (index, medium) in submission.media.iter().enumerate() {
+                let Some(example) = example else { continue };
+                let bytes = media_key(&example.id, 0, medium);
+                sweep.bucket.copy(&bytes, &media_key(&submission.id, index, medium)).await.unwrap();
+            }
+            let saved = sweep.checker.table.commit(&mut submission, &[]).await.unwrap();
             assert!(matches!(saved, Saved::Done));
             submission.id
         })
@@ -61,7 +68,7 @@ async fn store(sweep: &SweepOverdue, submissions: Vec<Submission>) -> Vec<Submis
 
 async fn states(sweep: &SweepOverdue, ids: &[SubmissionId]) -> HashMap<&'static str, usize> {
     let mut states = HashMap::new();
-    for submission in sweep.checks.table.submissions(ids).await.unwrap() {
+    for submission in sweep.checker.table.submissions(ids).await.unwrap() {
         *states.entry(submission.state.as_str()).or_default() += 1;
     }
     states
@@ -179,13 +186,14 @@ async fn worked_off_within_the_quotas(texts: usize, pictures: usize, share: Shar
     world.behave(json!({"quotas": quotas, "media_reading": "skip", "hold_pushes": true, "visit_window_s": LONG}));
     let example = world.submit_media(&alice, &[picture(GREEN, 1)]).await;
     world.simulator.idle().await;
-    let medium = world.stored(&example).await.media[0].clone();
+    let example = world.stored(&example).await;
+    let medium = example.media[0].clone();
     let mut sweep = own_sweep(&world).await;
     sweep.share = share;
     let mut submissions: Vec<Submission> = (0..texts).map(|_| waiting(&world, Some("你好"), vec![])).collect();
     submissions.extend((0..pictures).map(|_| waiting(&world, None, vec![medium.clone(); 2])));
     let parts: usize = submissions.iter().map(|submission| submission.parts.len()).sum();
-    let ids = store(&sweep, submissions).await;
+    let ids = store(&sweep, submissions, None).await;
 
     let (checks, mut runs) = (world.simulator.checks().len(), 0);
     loop {
@@ -230,7 +238,7 @@ async fn windows_of_long_texts_count_against_the_share() {
     // Each is nine windows: two fit into a share of twenty, with two more that a short one may have.
     let long = "字".repeat(20_000);
     let long = (0..6).map(|_| waiting(&world, Some(&long), vec![]));
-    let ids = store(&sweep, long.collect()).await;
+    let ids = store(&sweep, long.collect(), None).await;
     for done in [2, 4, 6] {
         world.pass(60);
         sweep.run().await.unwrap();
@@ -245,11 +253,12 @@ async fn two_sweeps_at_once_ask_about_each_part_once() {
     let alice = world.log_in("alice").await;
     let example = world.submit_media(&alice, &[picture(GREEN, 1)]).await;
     world.simulator.idle().await;
-    let medium = world.stored(&example).await.media[0].clone();
+    let example = world.stored(&example).await;
+    let medium = example.media[0].clone();
     let (one, two) = (own_sweep(&world).await, own_sweep(&world).await);
     let mut submissions: Vec<_> = (0..150).map(|_| waiting(&world, Some("你好"), vec![])).collect();
     submissions.extend((0..50).map(|_| waiting(&world, Some("你好"), vec![medium.clone()])));
-    let ids = store(&one, submissions).await;
+    let ids = store(&one, submissions, Some(&example)).await;
     let before = world.simulator.checks().len();
     let (first, second) = tokio::join!(one.run(), two.run());
     assert_eq!((first.unwrap().failed, second.unwrap().failed), (0, 0));
@@ -292,13 +301,14 @@ async fn a_days_quota_is_tried_once_after_one_two_four_minutes_and_so_on_up_to_a
         let alice = world.log_in("alice").await;
         let sweep = own_sweep(&world).await;
         let example = world.submit_media(&alice, &[picture(GREEN, 1)]).await;
-        let medium = world.stored(&example).await.media[0].clone();
+        let example = world.stored(&example).await;
+        let medium = example.media[0].clone();
         let waiting = (0..30).map(|_| match api {
             Api::MsgSecCheck => waiting(&world, Some("你好"), vec![]),
             _ => waiting(&world, None, vec![medium.clone()]),
         });
-        let mut ids = store(&sweep, waiting.collect()).await;
-        ids.push(SubmissionId::parse(&example).unwrap());
+        let mut ids = store(&sweep, waiting.collect(), Some(&example)).await;
+        ids.push(example.id.clone());
         // Those that were all under way when the quota ran out do not count as tries.
         sweep.run().await.unwrap();
         let mut tries = Vec::new();
@@ -381,4 +391,60 @@ async fn a_minutes_quota_is_waited_out_to_the_minute() {
 fn the_default_share_is_half_of_what_wechat_allows() {
     // (WeChat: 4,000 text checks and 2,000 media checks a minute.)
     assert_eq!(Share::default(), Share { text: 2_000, media: 1_000 });
+}
+
+#[tokio::test]
+async fn entries_that_this_code_does_not_know_are_left_alone() {
+    let world = World::start().await;
+    world.log_in("alice").await;
+    let sweep = own_sweep(&world).await;
+    let text = |value: &str| aws_sdk_dynamodb::types::AttributeValue::S(value.to_owned());
+    let unknown = [
+        ("S#a", "0000000000001#wx0#z"),
+        ("S#aaaaaaaaaaaaaaaaaaaaaaaaaa", "0000000000001#wx0#telling"),
+        ("T#wx0#t", "0000000000001#wx0#t"),
+        ("X", "0000000000001"),
+        ("X#y", ""),
+        ("S#aaaaaaaaaaaaaaaaaaaaaaaaab", "not-a-time#wx0#t"),
+    ];
+    for (partition, place) in unknown.into_iter().filter(|(_, place)| !place.is_empty()) {
+        let put = world.dynamodb().put_item().table_name(greenlight_local::stack::TABLE);
+        let put = put.item("pk", text(partition)).item("sk", text("O#1"));
+        put.item("queue_pk", text("due#0")).item("queue_sk", text(place)).send().await.unwrap();
+    }
+    let ids = store(&sweep, vec![waiting(&world, Some("你好"), vec![])], None).await;
+    world.pass(1);
+    assert_eq!(sweep.run().await.unwrap(), Sweep { worked: 1, ..Sweep::default() });
+    assert_eq!(states(&sweep, &ids).await, HashMap::from([("approved", 1)]));
+}
+
+#[tokio::test]
+async fn one_apps_backlog_and_hanging_wechat_hold_back_no_other_app_and_no_erasure() {
+    let world = World::start_with(Plan { apps: 2, ..Plan::default() }).await;
+    let (alice, bob) = (world.log_in("alice").await, world.log_in_to(1, "bob").await);
+    let withdrawn = world.submit_media(&alice, &[picture(GREEN, 1)]).await;
+    world.simulator.idle().await;
+    world.delete(&format!("/v1/submissions/{withdrawn}"), &alice).await.expect(204);
+    world.pass(11 * 60);
+    world.simulator.behave(
+        &app_id(1),
+        serde_json::from_value(json!({"fail": [{"api": "msg_sec_check", "how": {"errcode": -1}}]})).unwrap(),
+    );
+    let pending = world.submit_text(&bob, "你好").await.expect(201).text("id");
+    world.pass(120);
+    let mut sweep = own_sweep(&world).await;
+    sweep.share.text = 40;
+    store(&sweep, (0..60).map(|_| waiting(&world, Some("你好"), vec![])).collect(), None).await;
+    world.behave(json!({"fail": [{"api": "msg_sec_check", "calls": null, "how": "hang"}]}));
+    // Sixteen of the backlog hang, and what is the other app's is done, and so is the erasure.
+    let meanwhile = async {
+        world.simulator.until_hanging(16).await;
+        world.settled().await;
+        assert_eq!(world.state(&pending).await, "approved");
+        assert_eq!(world.stored(&withdrawn).await.erase_due, None);
+    };
+    tokio::select! {
+        swept = sweep.run() => panic!("WeChat hangs: {swept:?}"),
+        () = meanwhile => {}
+    }
 }

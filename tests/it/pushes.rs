@@ -1,14 +1,19 @@
 //! Pushes over HTTP: what WeChat sends is known to be WeChat's, applied once, and answered `success` when that is safe.
 
-use greenlight::ids::AppId;
+use greenlight::domain::ids::AppId;
+use greenlight::domain::outcome::Outcome;
 use greenlight::wechat::envelope::{AesKey, seal, signature};
-use greenlight_local::simulator::ReleaseOrder;
-use greenlight_tests::pictures::{GREEN, picture};
-use greenlight_tests::table_proxy::CallMatch;
-use greenlight_tests::world::{Answer, Plan, World, app_id, push_aes_key, push_token};
+use greenlight_local::simulator::{ForcedVerdict, ReleaseOrder, Verdict};
+use greenlight_tests::awaits::request;
+use greenlight_tests::pictures::{GREEN, RED, picture};
+use greenlight_tests::table_proxy::{CallMatch, Refusal};
+use greenlight_tests::world::{Answer, Plan, World, app_id, form, push_aes_key, push_token};
+use http::Method;
 use serde_json::{Value, json};
 
+use crate::logged::Logged;
 use crate::requests::problem;
+use crate::trouble::wx;
 
 const VECTORS: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/..", "/shared/src/wechat/vectors/push.json"));
 const TIMESTAMP: &str = "1714112445";
@@ -373,4 +378,101 @@ async fn while_keys_are_changed_the_old_and_the_new_are_good() {
     world.pass(300);
     taken(send(&world, new, &new_key).await);
     problem(send(&world, &old, &old_key).await, 401, "not_authentic");
+}
+
+/// The trace of the first medium's first check.
+async fn trace_of(world: &World, id: &str) -> String {
+    world.stored(id).await.parts[0].attempts[0].trace_id.clone().unwrap().to_string()
+}
+
+#[tokio::test]
+async fn a_late_risky_that_no_delivery_could_apply_is_applied_by_the_sweep() {
+    let world = World::start().await;
+    let alice = world.log_in("alice").await;
+    let id = world.submit_media(&alice, &[picture(GREEN, 1)]).await;
+    world.simulator.idle().await;
+    assert_eq!(world.state(&id).await, "approved");
+    assert_eq!(world.due_ever().await, []);
+    world.pass(3 * 24 * 3600);
+    // Each of WeChat's four deliveries is noted, and none is applied.
+    for operation in ["PutItem", "TransactWriteItems"] {
+        let applying = CallMatch::any().function("receive-push").action(operation).key("S#");
+        world.proxy.refuse_next(applying, Refusal::ServerError, 1_000);
+    }
+    let risky = ForcedVerdict::Verdict(Verdict::new("risky", 20001));
+    let taken = world.simulator.push_verdict(&wx(), &trace_of(&world, &id).await, &risky).await;
+    assert_eq!((taken, world.state(&id).await), (Some(false), "approved"));
+    world.sweep().await;
+    assert_eq!(world.state(&id).await, "approved", "a minute is the push's own");
+    world.pass(60);
+    world.sweep().await;
+    assert_eq!(world.state(&id).await, "rejected");
+    assert_eq!(world.due_ever().await, [], "it is looked for no more");
+}
+
+#[tokio::test]
+async fn a_risky_that_changes_nothing_or_belongs_to_nothing_is_not_looked_for_for_ever() {
+    let world = World::start().await;
+    let alice = world.log_in("alice").await;
+    let id = world.submit_media(&alice, &[picture(RED, 1)]).await;
+    world.simulator.idle().await;
+    assert_eq!((world.state(&id).await, world.due_ever().await), ("rejected", vec![]));
+    let risky = ForcedVerdict::Verdict(Verdict::new("risky", 20001));
+    let trace = trace_of(&world, &id).await;
+    assert_eq!(world.simulator.push_verdict(&wx(), &trace, &risky).await, Some(true));
+    assert_eq!(world.due_ever().await, [], "it was known");
+    let nobodys = greenlight::domain::ids::TraceId::parse("nobodys-trace").unwrap();
+    let outcome = Outcome::Verdict(greenlight::domain::verdict::Verdict::from_result(Some("risky"), None));
+    world.table().record_outcome(&wx(), &nobodys, outcome, world.now()).await.unwrap();
+    for _ in 0..7 {
+        world.pass(60);
+        assert_eq!(world.sweep().await.failed, 0);
+    }
+    assert_eq!(world.due_ever().await, []);
+}
+
+#[tokio::test]
+async fn a_trace_id_that_wechat_gives_twice_lets_no_medium_have_the_others_pass() {
+    let logged = Logged::start();
+    let world = World::start().await;
+    world.functions.refresh_token.run().await;
+    let alice = world.log_in("alice").await;
+    world.behave(json!({"hold_pushes": true}));
+    let green = world.submit_media(&alice, &[picture(GREEN, 1)]).await;
+    world.simulator.idle().await;
+    let trace = trace_of(&world, &green).await;
+    // A WeChat that answers every media check with the trace_id of the green one.
+    let again = json!({"errcode": 0, "errmsg": "ok", "trace_id": trace});
+    let wechat = axum::Router::new().fallback(async move || again.to_string());
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let server = tokio::spawn(async move { axum::serve(listener, wechat).await.unwrap() });
+    let functions = world.restarted_with(&[("GREENLIGHT_WECHAT_URL", &url)]).await;
+    let upload = world.uploaded(&alice, &picture(RED, 2)).await;
+    let body = json!({"scene": 1, "media": [{"upload_id": upload}]});
+    let red = World::ask(&functions, request(Method::POST, "/v1/submissions", &alice, Some(&body))).await;
+    let red = red.expect(201).text("id");
+    assert_eq!(logged.lines_with("gave a trace_id twice").len(), 1);
+    world.simulator.release_pushes(&wx(), ReleaseOrder::OldestFirst).await;
+    assert_eq!((world.state(&green).await, world.state(&red).await), ("approved", "pending"));
+    server.abort();
+}
+
+#[tokio::test]
+async fn behind_any_prefix_all_is_as_without() {
+    let world = World::start().await;
+    let alice = world.log_in("alice").await;
+    for prefix in ["/green/light", "/v1", "/media", "/push"] {
+        world.simulator.set_push_url(&wx(), &format!("{}{prefix}/push/{}", world.url, wx()));
+        let (content_type, body) = form(&[("file", Some("light.png"), &picture(GREEN, 1))]);
+        let upload = world.request(Method::POST, &format!("{prefix}/v1/uploads"), &alice);
+        let upload = world.send(upload.header("content-type", content_type).body(body)).await.expect(201);
+        let body = json!({"scene": 1, "channel": "v1", "media": [{"upload_id": upload.text("upload_id")}]});
+        let id = world.post(&format!("{prefix}/v1/submissions"), &alice, &body).await.expect(201).text("id");
+        world.simulator.idle().await;
+        assert_eq!(world.state(&id).await, "approved", "{prefix}");
+        assert_eq!(world.listed(&format!("{prefix}/v1/channels/v1/submissions"), "").await[0], id, "{prefix}");
+        world.get(&format!("{prefix}/media/{id}/0.png"), "").await.expect(200);
+        world.pass(1);
+    }
 }

@@ -1,13 +1,14 @@
 //! The secret: rotated while everything runs, and seen by nobody.
 
-use std::io::Write;
-use std::sync::{Arc, Mutex};
-
+use greenlight_tests::awaits::request;
 use greenlight_tests::pictures::{GREEN, picture};
-use greenlight_tests::world::{Answer, World, push_aes_key, push_token, server_key};
+use greenlight_tests::world::{Answer, World, form, push_aes_key, push_token, server_key};
+use http::Method;
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
+use crate::logged::Logged;
+use crate::requests::problem;
 use crate::trouble::{recover, wx};
 
 /// How long the secret is kept, and a moment.
@@ -122,41 +123,65 @@ async fn a_secret_that_is_gone_or_broken_changes_nothing_until_it_is_back() {
     world.get("/v1/submissions", &alice).await.expect(200);
 }
 
-/// A writer that keeps what is written.
-#[derive(Clone, Default)]
-struct Kept(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Kept {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
+#[tokio::test]
+async fn uploads_and_cursors_that_another_process_signed_with_a_newer_key_are_known_at_once() {
+    let mut world = World::start().await;
+    let alice = world.log_in("alice").await;
+    for text in ["一", "二"] {
+        world.submit_text(&alice, text).await.expect(201);
     }
+    world.pass(10);
+    let mut document = world.document.clone();
+    document["previous_session_key"] = document["session_key"].clone();
+    document["session_key"] = json!("another-session-key-0123456789");
+    world.set_secret(document);
+    let other = world.restarted().await;
+    // The session is older than the change, so nothing but the tokens themselves tells of the new key.
+    let (content_type, body) = form(&[("file", Some("light.png"), &picture(GREEN, 1))]);
+    let upload = http::Request::post("/v1/uploads").header("authorization", format!("Bearer {alice}"));
+    let upload = upload.header("content-type", content_type).body(axum::body::Body::from(body)).unwrap();
+    let upload = World::ask(&other, upload).await.expect(201).text("upload_id");
+    let list = World::ask(&other, request(Method::GET, "/v1/submissions?limit=1", &alice, None)).await.expect(200);
+    let form = json!({"kind": "image"});
+    let form = World::ask(&other, request(Method::POST, "/v1/uploads", &alice, Some(&form))).await.expect(201);
+    world.submit(&alice, &json!({"scene": 1, "media": [{"upload_id": upload}]})).await.expect(201);
+    world.pass(10);
+    let next = format!("/v1/submissions?limit=1&cursor={}", list.text("next_cursor"));
+    assert_eq!(world.listed(&next, &alice).await.len(), 1);
+    let complete = format!("/v1/uploads/{}", form.text("upload_id"));
+    problem(world.post(&complete, &alice, &json!({})).await, 409, "not_uploaded");
+}
 
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
+#[tokio::test]
+async fn logins_and_refreshes_go_on_at_once_after_the_app_secret_was_changed() {
+    let mut world = World::start().await;
+    let mut document = world.document.clone();
+    document["apps"]["wx0"]["app_secret"] = json!("not-the-secret");
+    let right = world.document.clone();
+    // WeChat has another secret than the one that the functions have read.
+    world.set_secret(document);
+    world.pass(KEPT);
+    world.post("/v1/sessions", "", &json!({"code": "alice-1"})).await.expect(503);
+    assert_eq!(world.functions.refresh_token.run().await.failed, [wx()]);
+    world.set_secret(right);
+    // It was read just now, so it is not read again for a while.
+    world.post("/v1/sessions", "", &json!({"code": "alice-2"})).await.expect(503);
+    world.pass(10);
+    world.post("/v1/sessions", "", &json!({"code": "alice-3"})).await.expect(201);
+    assert_eq!(world.functions.refresh_token.run().await.renewed, 1);
 }
 
 /// On one thread, so that the log of this test is all of this test's and nothing else.
 #[tokio::test]
 async fn no_secret_no_openid_and_no_text_is_ever_logged_or_told() {
-    let kept = Kept::default();
-    let writer = kept.clone();
-    // Our own targets at their most talkative, and others as `greenlight::log` lets them.
-    let ours = ["accept_upload", "greenlight", "receive_push", "refresh_token", "serve_media", "submit_content"];
-    let directives: Vec<String> =
-        ours.iter().chain(&["sweep_overdue"]).map(|target| format!("{target}=trace")).collect();
-    let filter = tracing_subscriber::EnvFilter::new(format!("warn,{}", directives.join(",")));
-    let log = tracing_subscriber::fmt().json().with_env_filter(filter).with_writer(move || writer.clone()).finish();
-    let _guard = tracing::subscriber::set_default(log);
-
+    let logged = Logged::start();
     let mut world = World::start().await;
     let alice = world.log_in("alice").await;
     let mut answers: Vec<Answer> = Vec::new();
     let text = "一段不该出现在日志里的话";
     world.functions.refresh_token.run().await;
-    let token = world.table().app(&wx(), greenlight::table::Consistency::Strong).await.unwrap();
-    let token = token.token.unwrap().secret().expose_secret().to_owned();
+    let token = world.table().access_state(&wx(), greenlight::table::Consistency::Strong).await.unwrap();
+    let token = token.token().unwrap().secret().expose_secret().to_owned();
     let troubles = [
         json!({"errcode": -1}),
         json!({"errcode": 40001}),
@@ -201,7 +226,7 @@ async fn no_secret_no_openid_and_no_text_is_ever_logged_or_told() {
     world.pass(KEPT);
     answers.push(world.get("/v1/submissions", &alice).await);
 
-    let log = String::from_utf8(kept.0.lock().unwrap().clone()).unwrap();
+    let log = logged.text();
     assert!(log.lines().count() > 20, "there is something to look at");
     let openid = World::openid(0, "alice");
     let secrets = [

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use accept_upload::AcceptUpload;
-use greenlight::clock::Clock;
+use greenlight::domain::clock::Clock;
 use greenlight::start::{Fatal, StartError};
 use greenlight_local::stack::Stack;
 use greenlight_tests::world::World;
@@ -36,7 +36,7 @@ async fn a_function_starts_with_just_what_it_needs_and_names_what_is_missing() {
     all.insert("GREENLIGHT_PUBLIC_URL", world.url.clone());
     let needed: [(&str, &[&str]); 6] = [
         ("submit-content", &["GREENLIGHT_BUCKET", "GREENLIGHT_PUBLIC_URL", "GREENLIGHT_SECRET", "GREENLIGHT_TABLE"]),
-        ("accept-upload", &["GREENLIGHT_BUCKET", "GREENLIGHT_DOOR", "GREENLIGHT_SECRET", "GREENLIGHT_TABLE"]),
+        ("accept-upload", &["GREENLIGHT_BUCKET", "GREENLIGHT_INVOKE_MODE", "GREENLIGHT_SECRET", "GREENLIGHT_TABLE"]),
         ("receive-push", &["GREENLIGHT_SECRET", "GREENLIGHT_TABLE"]),
         ("refresh-token", &["GREENLIGHT_SECRET", "GREENLIGHT_TABLE"]),
         ("sweep-overdue", &["GREENLIGHT_BUCKET", "GREENLIGHT_PUBLIC_URL", "GREENLIGHT_SECRET", "GREENLIGHT_TABLE"]),
@@ -75,7 +75,7 @@ async fn a_setting_that_leads_nowhere_is_named_in_one_line() {
         let mut settings = settings.clone();
         settings.insert(name, value.to_owned());
         let error = start("submit-content", &settings).await.expect_err(name);
-        let line = format!("{:?}", Fatal::new(&error));
+        let line = format!("{:?}", Fatal::new(error));
         assert!(line.starts_with(name) && !line.contains('\n'), "{line}");
     }
 }
@@ -90,4 +90,13 @@ async fn a_malformed_secret_ends_the_start_and_is_not_repeated() {
     let error = start("receive-push", &settings).await.expect_err("it starts").to_string();
     assert!(error.starts_with("GREENLIGHT_SECRET: the secret's `apps.wx0.push_aes_key` is invalid"), "{error}");
     assert!(!error.contains("hunter2"), "{error}");
+}
+
+#[test]
+fn every_function_has_a_log_target_or_its_lines_would_be_lost() {
+    let folders = std::fs::read_dir("../functions").unwrap().map(|folder| folder.unwrap().file_name());
+    let mut targets: Vec<String> = folders.map(|name| name.to_str().unwrap().replace('-', "_")).collect();
+    targets.push("greenlight".to_owned());
+    targets.sort();
+    assert_eq!(targets, greenlight::log::TARGETS);
 }

@@ -1,15 +1,14 @@
 //! The table in trouble: answers that are lost, calls that are throttled, indexes that are behind.
 
-use greenlight::aws::AwsSettings;
-use greenlight::ids::{SubmissionId, TraceId};
-use greenlight::outbound::{self, OutboundSettings};
-use greenlight::submission::PartName;
-use greenlight::table::{Outcome, TraceLink};
-use greenlight::wechat::verdict::Verdict;
+use greenlight::domain::ids::{SubmissionId, TraceId};
+use greenlight::domain::outcome::Outcome;
+use greenlight::domain::submission::PartName;
+use greenlight::domain::verdict::Verdict;
+use greenlight::table::{DUE_SHARDS, Trace, TraceLink};
 use greenlight_local::simulator::{Api, Behaviour, ReleaseOrder};
 use greenlight_local::stack::TABLE;
 use greenlight_tests::pictures::{GREEN, YELLOW, picture};
-use greenlight_tests::table_proxy::{Call, CallMatch};
+use greenlight_tests::table_proxy::{Call, CallMatch, Refusal};
 use greenlight_tests::world::{Answer, World, server_key};
 use serde_json::{Value, json};
 
@@ -60,9 +59,7 @@ impl PushComes {
 
 /// How many records of decisions stand beside a submission.
 async fn decisions(world: &World, id: &str) -> usize {
-    let settings = world.stack.settings();
-    let http = outbound::client(&OutboundSettings::default()).unwrap();
-    let table = AwsSettings::from_lookup(&|name| settings.get(name).cloned()).unwrap().dynamodb(&http);
+    let table = world.dynamodb();
     let text = |value: String| aws_sdk_dynamodb::types::AttributeValue::S(value);
     let query = table.query().table_name(TABLE).key_condition_expression("pk = :pk AND begins_with(sk, :sk)");
     let query = query.expression_attribute_values(":pk", text(format!("S#{id}")));
@@ -118,7 +115,7 @@ const MEDIA_WRITES: [Kind; 7] = [
     ("submit-content", "UpdateItem", "T#", 0),
     ("receive-push", "UpdateItem", "T#", 0),
 ];
-/// Who comes second writes the verdict.
+/// Whoever comes second writes the verdict.
 const VERDICT_WRITES: [(PushComes, Kind); 2] = [
     (PushComes::AfterTheSubmit, ("receive-push", "PutItem", "S#", 0)),
     (PushComes::BeforeTheAnswer, ("submit-content", "PutItem", "S#", 2)),
@@ -313,7 +310,9 @@ async fn a_read_or_a_decision_that_is_throttled_is_503_and_fine_later() {
         assert_eq!(world.state(&id).await, "rejected");
     }
     world.delete(&one, &alice).await.expect(204);
-    world.proxy.throttle_next(CallMatch::any().function("sweep-overdue").action("Query"), ATTEMPTS);
+    world
+        .proxy
+        .throttle_next(CallMatch::any().function("sweep-overdue").action("Query"), ATTEMPTS * usize::from(DUE_SHARDS));
     assert!(world.functions.sweep_overdue.run().await.is_err(), "a sweep that reads no queue is a failed one");
     world.sweep().await;
 }
@@ -414,12 +413,39 @@ async fn of_two_pushes_that_disagree_before_their_trace_is_linked_the_worse_hold
         let app = wx();
         for verdict in pushed {
             let known = table.record_outcome(&app, &trace_id, Outcome::Verdict(verdict), now).await.unwrap();
-            assert_eq!(known, None);
+            assert_eq!(known.link, None);
         }
-        table.record_outcome(&app, &trace_id, Outcome::Failed, now).await.unwrap();
+        let failed = Outcome::Failed { errcode: Some(-1008) };
+        table.record_outcome(&app, &trace_id, failed, now).await.unwrap();
         let met = table.link_trace(&app, &trace_id, &link, now).await.unwrap();
-        assert_eq!(met, Some(Outcome::Verdict(review)));
-        let again = table.record_outcome(&app, &trace_id, Outcome::Failed, now).await.unwrap();
-        assert_eq!(again, Some(link.clone()));
+        assert_eq!(met, Trace { link: Some(link.clone()), outcome: Some(Outcome::Verdict(review)) });
+        let again = table.record_outcome(&app, &trace_id, failed, now).await.unwrap();
+        assert_eq!(again.link, Some(link.clone()));
     }
+}
+
+#[tokio::test]
+async fn a_write_that_meets_a_transaction_is_made_once_more() {
+    let world = World::start().await;
+    let alice = world.log_in("alice").await;
+    for action in ["PutItem", "TransactWriteItems"] {
+        let key = CallMatch::any().action(action).key("S#");
+        world.proxy.refuse_next(key, Refusal::TransactionConflict, 2);
+    }
+    let doubtful = world.submit_text(&alice, "可疑").await.expect(201);
+    assert_eq!(doubtful.text("state"), "in_review");
+    world.decide(&doubtful.text("id"), "approve").await.expect(200);
+    assert_eq!(world.proxy.orders_left(), 0);
+    assert_eq!(decisions(&world, &doubtful.text("id")).await, 1);
+}
+
+#[tokio::test]
+async fn a_transaction_that_is_throttled_is_503_and_no_conflict() {
+    let world = World::start().await;
+    let alice = world.log_in("alice").await;
+    let id = world.submit_text(&alice, "可疑").await.expect(201).text("id");
+    let deciding = CallMatch::any().action("TransactWriteItems").key("S#");
+    world.proxy.refuse_next(deciding, Refusal::TransactionConflict, 1_000);
+    assert!(unavailable(&world.decide(&id, "approve").await));
+    assert_eq!(world.state(&id).await, "in_review");
 }

@@ -1,7 +1,7 @@
 //! What the tests of trouble share: a WeChat that is told to misbehave, and what it was asked meanwhile.
 
-use greenlight::ids::AppId;
-use greenlight::submission::PartState;
+use greenlight::domain::ids::AppId;
+use greenlight::domain::submission::PartState;
 use greenlight_local::simulator::{Api, CheckRecord};
 use greenlight_tests::world::{World, app_id, server_key};
 use serde_json::{Value, json};
@@ -33,7 +33,7 @@ pub(crate) async fn minutes(world: &World, minutes: usize) {
 
 /// How many attempts of each part of a submission count.
 pub(crate) async fn attempts(world: &World, id: &str) -> Vec<usize> {
-    world.stored(id).await.parts.iter().map(greenlight::submission::Part::attempts_made).collect()
+    world.stored(id).await.parts.iter().map(greenlight::domain::submission::Part::attempts_made).collect()
 }
 
 pub(crate) async fn first_part(world: &World, id: &str) -> PartState {

@@ -157,7 +157,7 @@ async fn webp_is_made_a_jpeg_or_refused_with_advice() {
     }
     assert_eq!(answer.expect(201).text("kind"), "image");
     let id = world.submit_media(&alice, &[WEBP.to_vec()]).await;
-    assert_eq!(world.stored(&id).await.media[0].media_type, greenlight::media::MediaType::Jpeg);
+    assert_eq!(world.stored(&id).await.media[0].media_type, greenlight::domain::media::MediaType::Jpeg);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -166,7 +166,8 @@ async fn a_form_uploads_straight_to_the_bucket_and_is_completed() {
     let alice = world.log_in("alice").await;
     for (kind, file) in [("image", picture(GREEN, 1)), ("audio", sound_of(AT_ONCE + 4096))] {
         let (upload_id, asked) = ask_for_form(&world, &alice, kind).await;
-        let expires = greenlight::clock::Timestamp::parse_rfc3339(asked["expires_at"].as_str().unwrap()).unwrap();
+        let expires =
+            greenlight::domain::clock::Timestamp::parse_rfc3339(asked["expires_at"].as_str().unwrap()).unwrap();
         assert_eq!(expires, world.now().plus(Duration::from_secs(600)));
         problem(complete(&world, &alice, &upload_id).await, 409, "not_uploaded");
         assert!((200..300).contains(&send_form(&world, &asked, &[], &file).await));
@@ -251,7 +252,8 @@ async fn nobody_writes_to_or_reads_from_the_bucket_without_our_keys() {
     let alice = world.log_in("alice").await;
     let id = world.submit_media(&alice, &[picture(GREEN, 1)]).await;
     world.simulator.idle().await;
-    let object = format!("{}/greenlight/media/{id}/0.png", world.stack.s3.url);
+    let file = world.objects_of(&id)[0].file_name().unwrap().to_str().unwrap().to_owned();
+    let object = format!("{}/greenlight/media/{id}/{file}", world.stack.s3.url);
     for method in [Method::PUT, Method::GET, Method::DELETE, Method::HEAD] {
         let answer = world.send(world.http.request(method.clone(), &object).body(picture(RED, 1))).await;
         assert_eq!(answer.status, 403, "{method}");
@@ -312,10 +314,20 @@ async fn one_upload_may_stand_in_several_submissions_and_outlives_each() {
     world.simulator.idle().await;
     world.delete(&format!("/v1/submissions/{one}"), &alice).await.expect(204);
     world.get(&format!("/media/{one}/0.png"), "").await.expect(404);
-    for index in [0, 1] {
-        let served = world.get(&format!("/media/{two}/{index}.png"), "").await.expect(200);
-        assert_eq!(served.bytes, picture(GREEN, 1));
-    }
+    let served_still = async |id: &str| {
+        for index in [0, 1] {
+            let served = world.get(&format!("/media/{id}/{index}.png"), "").await.expect(200);
+            assert_eq!(served.bytes, picture(GREEN, 1));
+        }
+    };
+    served_still(&two).await;
+    // One that is made after another of the same upload was withdrawn has its bytes as well, and keeps them.
+    let three = world.submit(&alice, &body).await.expect(201).text("id");
+    world.simulator.idle().await;
+    world.delete(&format!("/v1/submissions/{two}"), &alice).await.expect(204);
+    world.pass(11 * 60);
+    world.sweep().await;
+    served_still(&three).await;
 }
 
 /// A photo that says where it was taken.
@@ -349,5 +361,53 @@ async fn what_is_served_is_what_was_judged_and_no_place_is_in_it() {
         }
         let judged = world.simulator.checks().last().unwrap().media_sha256.clone();
         assert_eq!((Some(done.text("sha256")), Some(sha256(&served.bytes))), (judged.clone(), judged));
+    }
+}
+
+#[tokio::test]
+async fn an_upload_that_is_gone_is_400_and_never_a_submission() {
+    let world = World::start().await;
+    let alice = world.log_in("alice").await;
+    let (here, gone) =
+        (world.uploaded(&alice, &picture(GREEN, 1)).await, world.uploaded(&alice, &picture(RED, 2)).await);
+    // What the bucket's lifecycle does after two days; a token lives a little less, a clock may be wrong by more.
+    let unclaimed = world.stack.objects.join(greenlight_local::stack::BUCKET).join("unclaimed");
+    let keep = world.stack.objects.join("kept");
+    for file in std::fs::read_dir(&unclaimed).unwrap().map(|file| file.unwrap().path()) {
+        if std::fs::read(&file).unwrap() == picture(RED, 2) {
+            std::fs::rename(&file, &keep).unwrap();
+        }
+    }
+    let body = json!({
+        "idempotency_key": "one and the same", "scene": 1, "media": [{"upload_id": here}, {"upload_id": gone}],
+    });
+    let refused = problem(world.submit(&alice, &body).await, 400, "invalid_submission");
+    assert_eq!(refused.faults(), ["media[1].upload_id"]);
+    assert!(refused.to_string().contains("upload it again"), "{refused}");
+    assert_eq!(world.listed("/v1/submissions", &alice).await, [] as [String; 0]);
+    assert_eq!(world.simulator.checks(), []);
+}
+
+#[tokio::test]
+async fn submits_at_once_with_one_key_and_other_pictures_serve_what_was_judged() {
+    let world = World::start().await;
+    let alice = world.log_in("alice").await;
+    for round in 0..10 {
+        let key = format!("the key of round {round}");
+        let mut bodies = Vec::new();
+        for colour in [GREEN, RED] {
+            let upload = world.uploaded(&alice, &picture(colour, round)).await;
+            bodies.push(json!({"idempotency_key": key, "scene": 1, "media": [{"upload_id": upload}]}));
+        }
+        bodies.rotate_left(usize::from(round % 2));
+        let (one, two) = tokio::join!(world.submit(&alice, &bodies[0]), world.submit(&alice, &bodies[1]));
+        let mut statuses = [one.status.as_u16(), two.status.as_u16()];
+        statuses.sort_unstable();
+        assert_eq!(statuses, [201, 409], "{one} {two}");
+        world.simulator.idle().await;
+        let id = World::id_by_key("alice", &key);
+        world.only_what_passed_is_public(&id).await;
+        assert_eq!(world.objects_of(&id).len(), 1, "the copy of the one that was refused is gone");
+        world.pass(60);
     }
 }

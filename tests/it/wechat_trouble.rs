@@ -3,9 +3,9 @@
 
 use std::time::{Duration, Instant};
 
-use greenlight::checks::SWEEP_WAITS;
-use greenlight::submission::{GivenUp, PartState};
-use greenlight::text::windows;
+use greenlight::domain::submission::{GivenUp, PartState};
+use greenlight::domain::text::windows;
+use greenlight::moderation::ask::SWEEP_WAITS;
 use greenlight_local::simulator::Api;
 use greenlight_tests::pictures::{GREEN, RED, picture};
 use greenlight_tests::world::{Plan, World, server_key};

@@ -1,7 +1,7 @@
 //! What must hold whatever happened: nothing public without a pass, nothing left behind, nothing lost.
 
-use greenlight::clock::Timestamp;
-use greenlight::ids::{AuthorId, OpenId, SubmissionId};
+use greenlight::domain::clock::Timestamp;
+use greenlight::domain::ids::{AuthorId, OpenId, SubmissionId};
 use greenlight::table::{Consistency, DUE_SHARDS, DueEntry};
 use sha2::{Digest, Sha256};
 use tokio::runtime::{Handle, RuntimeFlavor};

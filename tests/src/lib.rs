@@ -24,6 +24,7 @@
 pub mod awaits;
 pub mod end_state;
 pub mod pictures;
+pub mod relay;
 pub mod simulation;
 pub mod table_proxy;
 pub mod world;

@@ -38,7 +38,7 @@ pub struct TableProxy {
 /// A transaction or a batch is as many calls as it has items; its whole cost stands with the first.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Call {
-    /// Who called: the path of its [`TableProxy::url_for`]; empty for who used [`TableProxy::url`].
+    /// Who called: the path of its [`TableProxy::url_for`]; empty for whoever used [`TableProxy::url`].
     pub function: String,
     /// What went over the wire: `PutItem`, `TransactWriteItems` …
     pub operation: String,
@@ -193,7 +193,7 @@ impl TableProxy {
         cuttable_listener::way_in(listener, router(&self.exchange), self.stop.subscribe()).unwrap()
     }
 
-    /// The endpoint for who need not be told apart.
+    /// The endpoint for whoever need not be told apart.
     pub fn url(&self) -> String {
         self.url.clone()
     }

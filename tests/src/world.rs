@@ -1,24 +1,28 @@
 //! A whole world in one process: engines, a table proxy, a simulated WeChat, and all functions behind one address.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::time::Duration;
 
+use axum::extract::Request;
 use bytes::Bytes;
 use greenlight::apps::{App, Apps};
 use greenlight::aws::AwsSettings;
-use greenlight::clock::{Clock, Timestamp};
-use greenlight::ids::{AppId, SubmissionId};
-use greenlight::outbound::{self, OutboundSettings};
+use greenlight::domain::clock::{Clock, Timestamp};
+use greenlight::domain::ids::{AppId, SubmissionId};
+use greenlight::domain::submission::Submission;
+use greenlight::outbound::Outbound;
 use greenlight::start::StartError;
-use greenlight::submission::Submission;
 use greenlight::table::{Consistency, Table};
 use greenlight_local::functions::Functions;
 use greenlight_local::simulator::{SimulatedApp, Simulator};
-use greenlight_local::stack::{SECRET, Stack, TABLE};
+use greenlight_local::stack::{BUCKET, SECRET, Stack, TABLE};
 use http::StatusCode;
+use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
+use tower::ServiceExt;
 
 use crate::table_proxy::TableProxy;
 
@@ -149,7 +153,7 @@ impl World {
         let stack = Stack::start(None).await.expect("the engines");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
-        let http = outbound::client(&OutboundSettings::default()).expect("a client");
+        let http = Outbound::new(None).and_then(|outbound| outbound.aws_client()).expect("a client");
         let proxy = TableProxy::start(stack.dynamodb.url.clone(), http.clone()).await;
         let mut apps = serde_json::Map::new();
         let mut simulated = Vec::new();
@@ -178,15 +182,13 @@ impl World {
         stack.secrets.set(SECRET, &document.to_string());
         let wechat = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let simulator = Simulator::start(wechat, simulated, http.clone(), clock.clone()).await.expect("the simulator");
-        let mut functions = Self::functions(&stack, &|name| proxy.url_for(name), &simulator.url(), &url, &clock)
+        let mut functions = Self::functions(&stack, &|name| proxy.url_for(name), &simulator.url(), &url, &clock, &[])
             .await
             .expect("the functions start");
         functions.submit_content.author_waits = plan.author_waits;
         let router = functions.router();
         let server = tokio::spawn(async move { axum::serve(listener, router).await.expect("it serves") });
-        let settings = stack.settings();
-        let aws = AwsSettings::from_lookup(&|name| settings.get(name).cloned()).expect("the stack's own settings");
-        let table = Table::new(aws.dynamodb(&http), TABLE);
+        let table = Table::new(dynamodb(&stack, &http), TABLE);
         Self { clock, stack, proxy, simulator, functions, url, http, document, table, server }
     }
 
@@ -196,10 +198,12 @@ impl World {
         wechat: &str,
         url: &str,
         clock: &Clock,
+        others: &[(&'static str, &str)],
     ) -> Result<Functions, StartError> {
         let mut settings: HashMap<&str, String> = stack.settings();
         settings.insert("GREENLIGHT_WECHAT_URL", wechat.to_owned());
         settings.insert("GREENLIGHT_PUBLIC_URL", url.to_owned());
+        settings.extend(others.iter().map(|(name, value)| (*name, (*value).to_owned())));
         let setting = |function: &'static str, name: &str| match name {
             "AWS_ENDPOINT_URL_DYNAMODB" => Some(table(function)),
             name => settings.get(name).cloned(),
@@ -209,17 +213,32 @@ impl World {
 
     /// All functions once more, as new processes: nothing of what the others hold in memory.
     pub async fn restarted(&self) -> Functions {
-        let table = |name| self.proxy.url_for(name);
-        let functions = Self::functions(&self.stack, &table, &self.simulator.url(), &self.url, &self.clock).await;
+        self.restarted_with(&[]).await
+    }
+
+    /// The same, with some settings of their own.
+    pub async fn restarted_with(&self, settings: &[(&'static str, &str)]) -> Functions {
+        let (table, wechat) = (|name| self.proxy.url_for(name), self.simulator.url());
+        let functions = Self::functions(&self.stack, &table, &wechat, &self.url, &self.clock, settings).await;
         functions.expect("the functions start")
     }
 
+    /// What other functions than those behind the world's address answer.
+    pub async fn ask(functions: &Functions, request: Request) -> Answer {
+        let (head, body) =
+            functions.router().oneshot(request).await.unwrap_or_else(|never| match never {}).into_parts();
+        let bytes = body.collect().await.expect("a body").to_bytes();
+        Answer { status: head.status, headers: head.headers, bytes }
+    }
+
     /// The same, reaching the table and WeChat at addresses of their own.
-    ///
-    /// # Errors
-    /// When one does not start.
     pub async fn started_at(&self, table: &str, wechat: &str) -> Result<Functions, StartError> {
-        Self::functions(&self.stack, &|_| table.to_owned(), wechat, &self.url, &self.clock).await
+        Self::functions(&self.stack, &|_| table.to_owned(), wechat, &self.url, &self.clock, &[]).await
+    }
+
+    /// The table's engine, for what no code of ours would write.
+    pub fn dynamodb(&self) -> aws_sdk_dynamodb::Client {
+        dynamodb(&self.stack, &self.http)
     }
 
     /// The table as a test reads it: past the proxy's tricks, and on nobody's bill.
@@ -345,6 +364,13 @@ impl World {
         self.table.submission(&id, Consistency::Strong).await.expect("the table").expect("the submission")
     }
 
+    /// The files of the bucket that hold a submission's bytes.
+    pub fn objects_of(&self, id: &str) -> Vec<PathBuf> {
+        let folder = self.stack.objects.join(BUCKET).join("media").join(id);
+        let files = std::fs::read_dir(folder).into_iter().flatten();
+        files.map(|file| file.expect("a file").path()).collect()
+    }
+
     /// A submission's state.
     pub async fn state(&self, id: &str) -> &'static str {
         self.stored(id).await.state.as_str()
@@ -378,6 +404,12 @@ impl World {
         self.simulator.idle().await;
         sweep
     }
+}
+
+fn dynamodb(stack: &Stack, http: &reqwest::Client) -> aws_sdk_dynamodb::Client {
+    let settings = stack.settings();
+    let aws = AwsSettings::from_lookup(&|name| settings.get(name).cloned()).expect("the stack's own settings");
+    aws.dynamodb(http)
 }
 
 /// A multipart body of these fields: name, file name, value; and its content type.

@@ -9,19 +9,23 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
-use axum::response::Response;
 use axum::routing::post;
-use greenlight::author::Rates;
-use greenlight::bucket::{Bucket, MAX_MEDIUM_BYTES};
-use greenlight::clock::Clock;
-use greenlight::problem::{Language, Problem};
+use greenlight::api::base_path;
+use greenlight::api::respond::{method_not_allowed, not_found};
+use greenlight::bucket::Bucket;
+use greenlight::domain::author::Rates;
+use greenlight::domain::clock::Clock;
+use greenlight::domain::media::MAX_MEDIUM_BYTES;
 use greenlight::secrets::Secrets;
-use greenlight::settings::{Door, Lookup};
+use greenlight::settings::{InvokeMode, Lookup};
 use greenlight::start::{Start, StartError};
 use greenlight::table::Table;
-use http::HeaderMap;
+use tower::ServiceExt;
 
-/// What goes through a buffered door in base64 within 6 MB. (AWS Lambda: quotas, request and response payload.)
+/// How our paths begin, whatever stands before them.
+pub const HEADS: [&str; 1] = ["/v1/uploads"];
+
+/// What goes in and out in base64 within 6 MB. (AWS Lambda: quotas, request and response payload.)
 const BUFFERED_BYTES: u64 = 4 * 1024 * 1024;
 
 /// What the function holds while it lives.
@@ -37,52 +41,35 @@ pub struct AcceptUpload {
     pub clock: Clock,
     /// How much an author may do.
     pub rates: Rates,
-    /// The largest medium that serve-media's door can give back.
+    /// The largest medium that serve-media can give back.
     pub largest: u64,
 }
 
 impl AcceptUpload {
     /// Reads the settings, reads the secret, and opens the connection to the table.
-    ///
-    /// # Errors
-    /// When a setting, the secret or the table cannot be used.
     pub async fn start(lookup: &Lookup<'_>, clock: Clock) -> Result<Self, StartError> {
         let start = Start::new(lookup, clock)?;
-        let table = start.table()?;
-        let largest = match Door::from_lookup(lookup)? {
-            Door::Stream => MAX_MEDIUM_BYTES,
-            Door::Buffered => BUFFERED_BYTES,
+        let (table, bucket) = (start.table()?, start.bucket()?);
+        let largest = match InvokeMode::from_lookup(lookup)? {
+            InvokeMode::ResponseStream => MAX_MEDIUM_BYTES,
+            InvokeMode::Buffered => BUFFERED_BYTES,
         };
         let (secrets, connected) = tokio::join!(start.secrets(), table.connect());
         connected?;
-        Ok(Self {
-            table,
-            bucket: start.bucket()?,
-            secrets: secrets?,
-            clock: start.clock(),
-            rates: Rates::default(),
-            largest,
-        })
+        Ok(Self { table, bucket, secrets: secrets?, clock: start.clock(), rates: Rates::default(), largest })
     }
 
     /// The routes.
     pub fn router(self) -> Router {
-        let unknown = |request: Request| async move { answer(request.headers(), Err(Problem::not_found())) };
-        let wrong_method =
-            |request: Request| async move { answer(request.headers(), Err(Problem::method_not_allowed())) };
-        Router::new()
+        let routes = Router::new()
             .route("/v1/uploads", post(uploads::upload))
             .route("/v1/uploads/{upload_id}", post(uploads::complete))
-            .fallback(unknown)
-            .method_not_allowed_fallback(wrong_method)
-            .with_state(Arc::new(self))
+            .fallback(async |request: Request| not_found::<Body>(request.headers()))
+            .method_not_allowed_fallback(async |request: Request| method_not_allowed::<Body>(request.headers()))
+            .with_state(Arc::new(self));
+        Router::new().fallback_service(routes.map_request(|mut request: Request| {
+            base_path::cut_before_first(request.uri_mut(), &HEADS);
+            request
+        }))
     }
-}
-
-/// What a handler answers, before it is an answer of the router's.
-type Reply = Result<http::Response<String>, Problem>;
-
-/// The answer, in the language that the request asks for.
-fn answer(headers: &HeaderMap, reply: Reply) -> Response {
-    reply.unwrap_or_else(|problem| problem.into_http(Language::of(headers))).map(Body::from)
 }

@@ -1,7 +1,7 @@
 //! The Lambda function: settings, start, serve.
 
 use accept_upload::AcceptUpload;
-use greenlight::clock::Clock;
+use greenlight::domain::clock::Clock;
 use greenlight::settings::log_level;
 use greenlight::start::Fatal;
 

@@ -16,7 +16,7 @@ mod png;
 mod reader;
 
 use bytes::Bytes;
-use greenlight::media::{MediaKind, MediaType};
+use greenlight::domain::media::{MediaKind, MediaType};
 
 use self::audio::frames::{self, ReadHeader};
 use self::audio::{asf, behind_id3, flac, ogg, wav};

@@ -1,7 +1,7 @@
 //! Reads the one file of a form, as wx.uploadFile sends it.
 
 use bytes::Bytes;
-use greenlight::problem::{Fault, Problem};
+use greenlight::api::problem::{Fault, Problem};
 use http::StatusCode;
 use multer::{Constraints, Multipart, SizeLimit};
 

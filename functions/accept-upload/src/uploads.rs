@@ -7,24 +7,23 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::response::Response;
 use bytes::Bytes;
-use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
-use greenlight::author::Author;
+use greenlight::api::body::read_body;
+use greenlight::api::caller::Caller;
+use greenlight::api::fields::Fields;
+use greenlight::api::problem::Problem;
+use greenlight::api::respond::{Reply, json, respond};
+use greenlight::api::signed::{self, Form, NotOurs, Upload};
 use greenlight::bucket::{BucketError, UploadForm, incoming_key, unclaimed_key};
-use greenlight::caller::Caller;
-use greenlight::exchange::{json, read_body};
-use greenlight::fields::Fields;
-use greenlight::ids::{AuthorId, OpenId};
-use greenlight::media::MediaKind;
-use greenlight::problem::Problem;
-use greenlight::signed::{self, Form, NotOurs, Upload};
-use greenlight::table::Consistency;
+use greenlight::domain::ids::{AuthorId, OpenId};
+use greenlight::domain::media::MediaKind;
+use greenlight::domain::sha256::Sha256;
+use greenlight::moderation::admit::admit_call;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, StatusCode};
 use serde::Serialize;
-use sha2::{Digest, Sha256};
 
 use crate::make_safe::{Unfit, make_safe};
-use crate::{AcceptUpload, BUFFERED_BYTES, Reply, answer, multipart};
+use crate::{AcceptUpload, BUFFERED_BYTES, multipart};
 
 /// What a multipart body has besides the file.
 const FORM_OVERHEAD: usize = 64 * 1024;
@@ -33,14 +32,14 @@ const JSON_LIMIT: usize = 8 * 1024;
 const FORM: Duration = Duration::from_secs(10 * 60);
 /// How long it can be completed.
 const COMPLETION: Duration = Duration::from_secs(60 * 60);
-/// The bucket keeps what nobody submits for two days; the word for it ends a little sooner.
+/// The bucket keeps what nobody submits for two days; the token for it ends a little sooner.
 const UNCLAIMED: Duration = Duration::from_secs(47 * 3600);
 
 #[derive(Serialize)]
 struct UploadView<'a> {
     upload_id: &'a str,
     kind: MediaKind,
-    sha256: String,
+    sha256: Sha256,
 }
 
 #[derive(Serialize)]
@@ -65,7 +64,7 @@ pub(crate) async fn upload(State(function): State<Arc<AcceptUpload>>, request: R
                     _ => problem,
                 })?;
                 let form = multipart::read(content_type, body, BUFFERED_BYTES).await?;
-                let (_, author) = function.admit(&caller, form.openid.as_deref()).await?;
+                let author = function.admit(&caller, form.openid.as_deref()).await?;
                 function.take_in(&caller, author, form.file, None, StatusCode::CREATED).await
             }
             "application/json" => function.open_form(&caller, &head.headers, body).await,
@@ -77,8 +76,7 @@ pub(crate) async fn upload(State(function): State<Arc<AcceptUpload>>, request: R
             )),
         }
     };
-    let reply: Reply = reply.await;
-    answer(&head.headers, reply)
+    respond(&head.headers, reply.await)
 }
 
 pub(crate) async fn complete(
@@ -98,8 +96,7 @@ pub(crate) async fn complete(
         let upload_id = path.map(|Path(upload_id)| upload_id).unwrap_or_default();
         function.complete(&caller, named.as_deref(), &upload_id).await
     };
-    let reply: Reply = reply.await;
-    answer(&head.headers, reply)
+    respond(&head.headers, reply.await)
 }
 
 fn unfit(unfit: &Unfit) -> Problem {
@@ -108,20 +105,14 @@ fn unfit(unfit: &Unfit) -> Problem {
 
 impl AcceptUpload {
     /// Counts an upload of the author that the call is for.
-    async fn admit(&self, caller: &Caller, named: Option<&str>) -> Result<(OpenId, AuthorId), Problem> {
-        let (openid, id) = caller.author(named)?;
-        let author = self.table.author(&caller.app.id, &id, Consistency::Eventual).await?;
-        let author = author.unwrap_or_else(|| Author::new(caller.app.id.clone(), openid.clone()));
-        self.table
-            .change(author, |author| {
-                let admitted = author.admit_call(caller.asker(), &self.rates, self.clock.now());
-                admitted.map(Some).map_err(Problem::from)
-            })
-            .await?;
-        Ok((openid, id))
+    async fn admit(&self, caller: &Caller, named: Option<&str>) -> Result<AuthorId, Problem> {
+        let openid: OpenId = caller.author(named)?;
+        let app = &caller.app.id;
+        admit_call(&self.table, &self.clock, app, &openid, caller.actor(), &self.rates).await?;
+        Ok(AuthorId::of(app, &openid))
     }
 
-    /// Makes bytes safe, hashes exactly what is then put, and signs a word for them.
+    /// Makes bytes safe, hashes exactly what is then put, and signs a token for them.
     async fn take_in(
         &self,
         caller: &Caller,
@@ -144,13 +135,12 @@ impl AcceptUpload {
         if size > self.largest {
             return Err(Problem::too_large(self.largest));
         }
-        let digest = Sha256::digest(&medium.bytes);
-        let (sha256, key) = (BASE64URL_NOPAD.encode(&digest), unclaimed_key(medium.media_type));
-        self.bucket.put(&key, medium.bytes, &sha256, medium.media_type).await?;
+        let (sha256, key) = (Sha256::of(&medium.bytes), unclaimed_key(medium.media_type));
+        self.bucket.put(&key, medium.bytes, sha256, medium.media_type).await?;
         let now = self.clock.now();
         let upload = Upload { app: caller.app.id.clone(), author, sha256, media_type: medium.media_type, size, key };
         let upload_id = signed::sign(caller.apps.session_keys(), &upload, now, now.plus(UNCLAIMED));
-        Ok(json(status, &UploadView { upload_id: &upload_id, kind, sha256: HEXLOWER.encode(&digest) }))
+        Ok(json(status, &UploadView { upload_id: &upload_id, kind, sha256 }))
     }
 
     async fn open_form(&self, caller: &Caller, headers: &HeaderMap, body: axum::body::Body) -> Reply {
@@ -166,20 +156,21 @@ impl AcceptUpload {
         };
         let named = fields.text("openid");
         let kind = fields.finish("invalid_upload", kind)?;
-        let (_, author) = self.admit(caller, named.as_deref()).await?;
+        let author = self.admit(caller, named.as_deref()).await?;
         let (key, now) = (incoming_key(), self.clock.now());
         let form = self.bucket.form(&key, self.largest, now, FORM).map_err(|error| {
             tracing::error!(error = %error, "an upload form could not be signed");
             Problem::unavailable()
         })?;
-        let word = Form { app: caller.app.id.clone(), author, kind, key };
-        let upload_id = signed::sign(caller.apps.session_keys(), &word, now, now.plus(COMPLETION));
+        let token = Form { app: caller.app.id.clone(), author, kind, key };
+        let upload_id = signed::sign(caller.apps.session_keys(), &token, now, now.plus(COMPLETION));
         Ok(json(StatusCode::CREATED, &FormView { upload_id, form, expires_at: now.plus(FORM).to_string() }))
     }
 
     async fn complete(&self, caller: &Caller, named: Option<&str>, upload_id: &str) -> Reply {
-        let (_, author) = caller.author(named)?;
-        let form: Form = match signed::verify(caller.apps.session_keys(), upload_id, self.clock.now()) {
+        let author = AuthorId::of(&caller.app.id, &caller.author(named)?);
+        let (secrets, now) = (&self.secrets, self.clock.now());
+        let form: Form = match signed::verify_or_read_again(secrets, &caller.apps, upload_id, now).await {
             Ok(form) => form,
             Err(NotOurs::Expired) => {
                 return Err(Problem::new(

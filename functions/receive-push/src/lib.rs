@@ -9,22 +9,28 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::response::Response;
 use axum::routing::get;
+use greenlight::api::base_path;
+use greenlight::api::body::read_body;
+use greenlight::api::problem::Problem;
+use greenlight::api::respond::{method_not_allowed, not_found, respond};
 use greenlight::apps::App;
-use greenlight::checks::{Pushed, pushed};
-use greenlight::clock::Clock;
-use greenlight::exchange::read_body;
-use greenlight::ids::AppId;
-use greenlight::problem::{Language, Problem};
+use greenlight::domain::clock::Clock;
+use greenlight::domain::ids::AppId;
+use greenlight::domain::outcome::Outcome;
+use greenlight::moderation::push::{Pushed, take_push};
 use greenlight::secrets::Secrets;
 use greenlight::settings::Lookup;
 use greenlight::start::{Start, StartError};
-use greenlight::table::{Outcome, Table};
+use greenlight::table::Table;
 use greenlight::wechat::push::{
-    self, Event, MAX_PUSH_BYTES, MediaCheck, MediaOutcome, PlaintextPolicy, Push, PushError, PushQuery,
+    self, MAX_PUSH_BYTES, MediaCheck, PlaintextPolicy, Push, PushError, PushEvent, PushQuery,
 };
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use http::{HeaderValue, Method, StatusCode};
+use tower::ServiceExt;
 
+/// How our paths begin, whatever stands before them.
+pub const HEAD: &str = "/push/";
 /// WeChat hangs up after five seconds and sends the push again; so it is told before that.
 const ANSWER_WITHIN: Duration = Duration::from_secs(4);
 
@@ -41,9 +47,6 @@ pub struct ReceivePush {
 
 impl ReceivePush {
     /// Reads the settings, reads the secret, and opens the connection to the table.
-    ///
-    /// # Errors
-    /// When a setting, the secret or the table cannot be used.
     pub async fn start(lookup: &Lookup<'_>, clock: Clock) -> Result<Self, StartError> {
         let start = Start::new(lookup, clock)?;
         let table = start.table()?;
@@ -54,14 +57,15 @@ impl ReceivePush {
 
     /// The routes.
     pub fn router(self) -> Router {
-        let unknown = |request: Request| async move { answer(request.headers(), Err(Problem::not_found())) };
-        let wrong_method =
-            |request: Request| async move { answer(request.headers(), Err(Problem::method_not_allowed())) };
-        Router::new()
+        let routes = Router::new()
             .route("/push/{app_id}", get(receive).post(receive))
-            .fallback(unknown)
-            .method_not_allowed_fallback(wrong_method)
-            .with_state(Arc::new(self))
+            .fallback(async |request: Request| not_found::<Body>(request.headers()))
+            .method_not_allowed_fallback(async |request: Request| method_not_allowed::<Body>(request.headers()))
+            .with_state(Arc::new(self));
+        Router::new().fallback_service(routes.map_request(|mut request: Request| {
+            base_path::cut_before_last(request.uri_mut(), HEAD);
+            request
+        }))
     }
 
     /// Does `with` for the app, and once more with newly read keys if the first says that nothing fits.
@@ -92,24 +96,22 @@ impl ReceivePush {
 
     async fn take(&self, app: &App, push: Push) -> Result<(), Problem> {
         let MediaCheck { trace_id, outcome } = match push.event {
-            Event::MediaCheck(check) => check,
-            Event::Other { msg_type, event } => {
+            PushEvent::MediaCheck(check) => check,
+            PushEvent::Other { msg_type, event } => {
                 tracing::debug!(app = %app.id, msg_type, event, "a push that is not ours");
                 return Ok(());
             }
         };
-        let outcome = match outcome {
-            MediaOutcome::Verdict(verdict) => Outcome::Verdict(verdict),
-            MediaOutcome::Failed { errcode } => {
+        match outcome {
+            Outcome::Verdict(_) => {}
+            Outcome::Failed { errcode: Some(errcode) } => {
                 tracing::warn!(app = %app.id, trace_id = %trace_id, errcode, "WeChat could not check a medium");
-                Outcome::Failed
             }
-            MediaOutcome::Unreadable => {
+            Outcome::Failed { errcode: None } => {
                 tracing::warn!(app = %app.id, trace_id = %trace_id, "a push says nothing that can be understood");
-                Outcome::Failed
             }
-        };
-        let done = pushed(&self.table, &self.clock, app, &trace_id, outcome).await?;
+        }
+        let done = take_push(&self.table, &self.clock, &app.id, &trace_id, outcome).await?;
         let age_ms = push.created_at.map(|at| u64::try_from(self.clock.now().since(at).as_millis()).unwrap_or(0));
         let parked = done == Pushed::Parked;
         tracing::info!(app = %app.id, trace_id = %trace_id, secured = push.secured, parked, age_ms, "a push was taken");
@@ -144,17 +146,13 @@ fn refused(app: &AppId, error: &PushError) -> Problem {
     Problem::new(status, code, zh, en)
 }
 
-fn answer(headers: &HeaderMap, reply: Result<String, Problem>) -> Response {
-    match reply {
-        Ok(text) => {
-            let mut response = Response::new(Body::from(text));
-            let headers = response.headers_mut();
-            headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
-            headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-            response
-        }
-        Err(problem) => problem.into_http(Language::of(headers)).map(Body::from),
-    }
+/// An answer that WeChat reads letter for letter.
+fn text(text: String) -> Response {
+    let mut response = Response::new(Body::from(text));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
 }
 
 async fn receive(
@@ -170,7 +168,7 @@ async fn receive(
         // On GET WeChat asks whether the URL is ours, with the text that it wants back.
         if head.method == Method::GET {
             let verified = function.with_app(&app_id, |app| push::verify_url(&app.push_keys, &query)).await?;
-            return Ok(verified.1);
+            return Ok(text(verified.1));
         }
         let body = read_body(&head.headers, body, MAX_PUSH_BYTES).await?;
         let received = function.with_app(&app_id, |app| {
@@ -179,8 +177,8 @@ async fn receive(
         });
         let (app, push) = received.await?;
         function.take(&app, push).await?;
-        Ok("success".to_owned())
+        Ok(text("success".to_owned()))
     };
     let reply = tokio::time::timeout(ANSWER_WITHIN, reply).await.unwrap_or_else(|_| Err(Problem::unavailable()));
-    answer(&head.headers, reply)
+    respond(&head.headers, reply)
 }

@@ -1,6 +1,6 @@
 //! The Lambda function: settings, start, serve.
 
-use greenlight::clock::Clock;
+use greenlight::domain::clock::Clock;
 use greenlight::settings::log_level;
 use greenlight::start::Fatal;
 use receive_push::ReceivePush;

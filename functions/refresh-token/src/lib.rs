@@ -1,19 +1,22 @@
 //! Scheduled: keeps each app's access_token fresh.
 
 use futures_util::future::join_all;
-use greenlight::clock::Clock;
-use greenlight::ids::AppId;
+use greenlight::apps::App;
+use greenlight::domain::clock::Clock;
+use greenlight::domain::ids::AppId;
+use greenlight::error::chain;
+use greenlight::moderation::wechat_access::{AccessError, Refreshed, WeChatAccess};
 use greenlight::secrets::Secrets;
 use greenlight::settings::Lookup;
 use greenlight::start::{Start, StartError};
 use greenlight::table::Table;
-use greenlight::wechat::access::{Access, Refreshed};
+use greenlight::wechat::error::Class;
 
 /// What the function holds while it lives.
 #[derive(Clone, Debug)]
 pub struct RefreshToken {
     /// Tokens and quotas.
-    pub access: Access,
+    pub access: WeChatAccess,
     /// The table.
     pub table: Table,
     /// The secret.
@@ -35,22 +38,34 @@ pub struct Refresh {
 
 impl RefreshToken {
     /// Reads the settings, reads the secret, and opens the connection to the table.
-    ///
-    /// # Errors
-    /// When a setting, the secret or the table cannot be used.
     pub async fn start(lookup: &Lookup<'_>, clock: Clock) -> Result<Self, StartError> {
         let start = Start::new(lookup, clock)?;
         let table = start.table()?;
-        let access = Access::new(table.clone(), start.wechat()?, start.clock());
+        let access = start.wechat_access(&table)?;
         let (secrets, connected) = tokio::join!(start.secrets(), table.connect());
         connected?;
         Ok(Self { access, table, secrets: secrets? })
     }
 
+    /// Renews an app's token if it is time to. Where WeChat gives none, the app's secret may have been changed: it is read
+    /// again, and WeChat asked once more.
+    async fn refresh(&self, app: &App) -> Result<Refreshed, AccessError> {
+        match self.access.refresh(app).await {
+            Err(AccessError::NoToken(error)) if error.class == Class::Configuration => {
+                let apps = self.secrets.fresh().await;
+                match apps.as_ref().and_then(|apps| apps.get(&app.id)) {
+                    Some(changed) => self.access.refresh_now(changed).await,
+                    None => Err(AccessError::NoToken(error)),
+                }
+            }
+            refreshed => refreshed,
+        }
+    }
+
     /// Renews each token that it is time for, all at once: one app's bad secret does not stop the others.
     pub async fn run(&self) -> Refresh {
         let apps = self.secrets.apps().await;
-        let refreshed = join_all(apps.iter().map(|app| async move { (app, self.access.refresh(app).await) })).await;
+        let refreshed = join_all(apps.iter().map(|app| async move { (app, self.refresh(app).await) })).await;
         let mut refresh = Refresh::default();
         for (app, refreshed) in refreshed {
             match refreshed {
@@ -58,7 +73,8 @@ impl RefreshToken {
                 Ok(Refreshed::StillGood) => refresh.still_good += 1,
                 Ok(Refreshed::InOtherHands) => refresh.in_other_hands += 1,
                 Err(error) => {
-                    tracing::error!(alarm = "refresh", app = %app.id, error = %error, "a token was not refreshed");
+                    let error = chain(&error);
+                    tracing::error!(alarm = "refresh", app = %app.id, error, "a token was not refreshed");
                     refresh.failed.push(app.id.clone());
                 }
             }

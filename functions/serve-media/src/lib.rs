@@ -8,19 +8,25 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::response::Response;
 use axum::routing::get;
+use greenlight::api::base_path;
+use greenlight::api::problem::Problem;
+use greenlight::api::respond::{method_not_allowed, not_found, respond};
 use greenlight::bucket::{Bucket, BucketError, media_key};
-use greenlight::clock::Clock;
-use greenlight::media_url::{self, MediaPath};
-use greenlight::problem::{Language, Problem};
+use greenlight::domain::clock::Clock;
+use greenlight::domain::media_path::{self, MediaPath};
+use greenlight::domain::submission::{Medium, Submission, VisibleTo};
 use greenlight::settings::Lookup;
 use greenlight::start::{Start, StartError};
-use greenlight::submission::{Medium, Submission, VisibleTo};
 use greenlight::table::{Consistency, Table};
 use http::header::{
     ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_SECURITY_POLICY,
     CONTENT_TYPE, ETAG, IF_NONE_MATCH, RANGE, X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use tower::ServiceExt;
+
+/// How our paths begin, whatever stands before them.
+pub const HEAD: &str = "/media/";
 
 /// How long anyone may keep an approved medium before its state is read again, in a `Cache-Control`.
 const PUBLIC: &str = "public, max-age=300";
@@ -38,11 +44,8 @@ pub struct ServeMedia {
 }
 
 impl ServeMedia {
-    /// Reads the settings, and opens the connection to the table. The words in the URLs stand in the table, so there
-    /// is no secret to read.
-    ///
-    /// # Errors
-    /// When a setting or the table cannot be used.
+    /// Reads the settings, and opens the connection to the table. The secrets of the URLs stand in the table, so there is
+    /// no secret to read.
     pub async fn start(lookup: &Lookup<'_>, clock: Clock) -> Result<Self, StartError> {
         let start = Start::new(lookup, clock)?;
         let table = start.table()?;
@@ -52,27 +55,29 @@ impl ServeMedia {
 
     /// The routes.
     pub fn router(self) -> Router {
-        let unknown = |request: Request| async move { refuse(request.headers(), Problem::not_found()) };
-        let wrong_method = |request: Request| async move { refuse(request.headers(), Problem::method_not_allowed()) };
-        Router::new()
+        let routes = Router::new()
             .route("/media/{*path}", get(serve).head(serve))
-            .fallback(unknown)
-            .method_not_allowed_fallback(wrong_method)
-            .with_state(Arc::new(self))
+            .fallback(async |request: Request| not_found::<Body>(request.headers()))
+            .method_not_allowed_fallback(async |request: Request| method_not_allowed::<Body>(request.headers()))
+            .with_state(Arc::new(self));
+        Router::new().fallback_service(routes.map_request(|mut request: Request| {
+            base_path::cut_before_last(request.uri_mut(), HEAD);
+            request
+        }))
     }
 
     /// The medium that a path leads to, and how long it may be kept. Whatever does not fit looks like nothing at all.
     async fn find(&self, path: &str) -> Result<(Submission, MediaPath, &'static str), Problem> {
-        let path = media_url::parse(path).ok_or_else(Problem::not_found)?;
+        let path = media_path::parse(path).ok_or_else(Problem::not_found)?;
         // The newest state: what was withdrawn a moment ago is shown to nobody.
         let submission = self.table.submission(&path.submission, Consistency::Strong).await?;
         let submission = submission.ok_or_else(Problem::not_found)?;
-        let keeping = match &path.word {
+        let keeping = match &path.secret {
             None if submission.visible_to() == VisibleTo::Everyone => PUBLIC,
             None => return Err(Problem::not_found()),
-            Some(word) => {
-                let for_wechat = submission.wechat_may_read(path.index, word, self.clock.now());
-                let for_author = submission.author_may_read(path.index, word);
+            Some(secret) => {
+                let for_wechat = submission.wechat_may_read(path.index, secret, self.clock.now());
+                let for_author = submission.author_may_read(path.index, secret);
                 if !(for_wechat || for_author) {
                     return Err(Problem::not_found());
                 }
@@ -108,13 +113,13 @@ impl ServeMedia {
             set(response.headers_mut(), CONTENT_LENGTH, "0");
             return Ok(response);
         }
-        let key = media_key(&submission.id, usize::from(path.index), medium.media_type);
+        let key = media_key(&submission.id, usize::from(path.index), medium);
         let asked = match range {
             Range::Part(first, last) => Some(format!("bytes={first}-{last}")),
             Range::Whole | Range::Unsatisfiable => None,
         };
         let stream = self.bucket.read(&key, asked).await.map_err(|error| match error {
-            // The bytes are not copied yet, or just erased.
+            // The bytes were just erased.
             BucketError::Absent => Problem::not_found(),
             error => error.into(),
         })?;
@@ -172,10 +177,6 @@ fn one_range(headers: &HeaderMap, size: u64) -> Range {
     if first >= size { Range::Unsatisfiable } else { Range::Part(first, last) }
 }
 
-fn refuse(headers: &HeaderMap, problem: Problem) -> Response {
-    problem.into_http(Language::of(headers)).map(Body::from)
-}
-
 async fn serve(
     State(function): State<Arc<ServeMedia>>,
     path: Result<Path<String>, PathRejection>,
@@ -184,8 +185,7 @@ async fn serve(
     // A path that is no UTF-8 leads nowhere.
     let path = path.map(|Path(path)| path).unwrap_or_default();
     let (head, _) = request.into_parts();
-    let served = function.serve(&head.method, &head.headers, &path).await;
-    served.unwrap_or_else(|problem| refuse(&head.headers, problem))
+    respond(&head.headers, function.serve(&head.method, &head.headers, &path).await)
 }
 
 #[cfg(test)]

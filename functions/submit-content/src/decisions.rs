@@ -4,22 +4,24 @@ use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::response::Response;
-use greenlight::author::{Author, Ban};
-use greenlight::caller::Caller;
-use greenlight::clock::Timestamp;
-use greenlight::exchange::{json, query, read_body};
-use greenlight::fields::Fields;
-use greenlight::ids::{AuthorId, OpenId};
-use greenlight::problem::{Language, Problem};
-use greenlight::submission::{self, ModeratorsWord, NotDecided, Submission};
-use greenlight::table::{Consistency, Saved};
+use greenlight::api::body::{query, read_body};
+use greenlight::api::caller::Caller;
+use greenlight::api::fields::Fields;
+use greenlight::api::language::Language;
+use greenlight::api::problem::Problem;
+use greenlight::api::respond::{json, respond};
+use greenlight::domain::clock::Timestamp;
+use greenlight::domain::submission::{self, ModeratorDecision, NotDecided};
+use greenlight::moderation::ban::{NewBan, ban as set_ban};
+use greenlight::moderation::decide::{DecideError, decide as take_decision};
 use http::StatusCode;
 use serde::Serialize;
 use serde_json::Value;
 
 use crate::SubmitContent;
-use crate::feed::Paging;
-use crate::reply::{InPath, ListView, Reply, Viewer, answer, named, view};
+use crate::paging::{Entry, List, Paging};
+use crate::request::{InPath, find, named, take_openid};
+use crate::view::{Viewer, view};
 
 const BODY_LIMIT: usize = 16 * 1024;
 const REASON_CHARS: usize = 500;
@@ -31,35 +33,29 @@ pub(crate) async fn reviews(State(function): State<Arc<SubmitContent>>, request:
         let caller = Caller::required(&head.headers, &function.secrets, &function.clock).await?;
         caller.must_be_owner()?;
         let paging = Paging::parse(&query(head.uri.query()), &[])?;
-        let (submissions, next_cursor) = function.review_page(&caller, &paging).await?;
-        let (language, url) = (Language::of(&head.headers), &function.checks.public_url);
-        let submissions = submissions.iter().map(|one| view(one, &Viewer::Owner, language, url)).collect();
-        Ok(json(StatusCode::OK, &ListView { submissions, next_cursor }))
-    };
-    let reply: Reply = reply.await;
-    answer(&head.headers, reply)
-}
-
-impl SubmitContent {
-    async fn review_page(
-        &self,
-        caller: &Caller,
-        paging: &Paging,
-    ) -> Result<(Vec<Submission>, Option<String>), Problem> {
-        let list = format!("reviews/{}", caller.app.id);
-        let (keys, now) = (caller.apps.session_keys(), self.clock.now());
-        let after = paging.after(keys, &list, &caller.name(), now)?;
-        let page = self.checks.table.reviews(&caller.app.id, after.as_deref(), paging.limit).await?;
+        let (app, now) = (&caller.app.id, function.clock.now());
+        let list = List {
+            secrets: &function.secrets,
+            apps: &caller.apps,
+            list: format!("reviews/{app}"),
+            asker: caller.name(),
+        };
+        let after = paging.after(&list, now).await?;
+        let page = function.checker.table.reviews(app, after.as_deref(), paging.limit).await?;
         let next = page.entries.last().filter(|_| page.more).map(|last| last.place.clone());
-        let ids: Vec<_> = page.entries.into_iter().map(|entry| entry.id).collect();
-        let mut submissions = self.checks.table.submissions(&ids).await?;
+        let mut submissions = function.load(page.entries, &[]).await?;
         // The index may still show what was decided a moment ago.
-        submissions.retain(|one| one.state == submission::State::InReview && one.app == caller.app.id);
-        Ok((submissions, next.map(|after| Paging::cursor(keys, &list, &caller.name(), after, now))))
-    }
+        submissions.retain(|(_, one)| one.state == submission::State::InReview && one.app == *app);
+        let (language, url) = (Language::of(&head.headers), &function.checker.public_url);
+        let entries = submissions
+            .iter()
+            .map(|(place, one)| Entry { place: place.clone(), view: view(one, Viewer::OWNER, language, url) });
+        Ok(list.page([], entries, next, now))
+    };
+    respond(&head.headers, reply.await)
 }
 
-fn take_word(fields: &mut Fields) -> Option<ModeratorsWord> {
+fn take_decision_fields(fields: &mut Fields) -> Option<ModeratorDecision> {
     let approve = match fields.text("decision").as_deref() {
         Some("approve") => Some(true),
         Some("reject") => Some(false),
@@ -71,7 +67,7 @@ fn take_word(fields: &mut Fields) -> Option<ModeratorsWord> {
     let reason = fields.short_text("reason", REASON_CHARS);
     let moderator = fields.short_text("moderator", MODERATOR_CHARS);
     let version = fields.required_number("version");
-    Some(ModeratorsWord { approve: approve?, reason: reason?, moderator: moderator?, version: version? })
+    Some(ModeratorDecision { approve: approve?, reason: reason?, moderator: moderator?, version: version? })
 }
 
 pub(crate) async fn decide(State(function): State<Arc<SubmitContent>>, path: InPath, request: Request) -> Response {
@@ -81,35 +77,30 @@ pub(crate) async fn decide(State(function): State<Arc<SubmitContent>>, path: InP
         caller.must_be_owner()?;
         let body = read_body(&head.headers, body, BODY_LIMIT).await?;
         let mut fields = Fields::parse(&body)?;
-        let word = take_word(&mut fields);
-        let word = fields.finish("invalid_decision", word)?;
-        let mut submission = function.find(&named(path)).await?;
+        let decision = take_decision_fields(&mut fields);
+        let decision = fields.finish("invalid_decision", decision)?;
+        let table = &function.checker.table;
+        let submission = find(table, &named(path)).await?;
         if submission.app != caller.app.id {
             return Err(Problem::not_found());
         }
-        submission.decide(word, function.clock.now()).map_err(refused)?;
-        if submission.state == submission::State::Approved {
-            function.checks.claim_media(&submission).await?;
-        }
-        if let Saved::Conflict(_) = function.checks.table.save_decision(&mut submission).await? {
-            return Err(refused(NotDecided::Moved));
-        }
+        let submission = take_decision(table, &function.clock, submission, decision).await.map_err(refused)?;
         let language = Language::of(&head.headers);
-        Ok(json(StatusCode::OK, &view(&submission, &Viewer::Owner, language, &function.checks.public_url)))
+        Ok(json(StatusCode::OK, &view(&submission, Viewer::OWNER, language, &function.checker.public_url)))
     };
-    let reply: Reply = reply.await;
-    answer(&head.headers, reply)
+    respond(&head.headers, reply.await)
 }
 
-fn refused(why: NotDecided) -> Problem {
-    match why {
-        NotDecided::Moved => Problem::new(
+fn refused(error: DecideError) -> Problem {
+    match error {
+        DecideError::Table(error) => error.into(),
+        DecideError::NotDecided(NotDecided::Moved) => Problem::new(
             StatusCode::CONFLICT,
             "version_conflict",
             "内容的状态已经变化，请重新读取后再决定。",
             "It has changed meanwhile; read it again before you decide.",
         ),
-        NotDecided::Erased => Problem::new(
+        DecideError::NotDecided(NotDecided::Erased) => Problem::new(
             StatusCode::CONFLICT,
             "withdrawn",
             "内容已撤回并删除，不能再决定。",
@@ -131,35 +122,18 @@ pub(crate) async fn ban(State(function): State<Arc<SubmitContent>>, request: Req
         caller.must_be_owner()?;
         let body = read_body(&head.headers, body, BODY_LIMIT).await?;
         let mut fields = Fields::parse(&body)?;
-        let openid = fields.required_text("openid").and_then(|openid| {
-            let parsed = OpenId::parse(&openid).ok();
-            if parsed.is_none() {
-                fields.fault("openid", "openid 格式不对。", "It is not an openid.");
-            }
-            parsed
-        });
+        let openid = take_openid(&mut fields);
         let until = take_until(&mut fields);
         let reason = fields.short_text("reason", REASON_CHARS);
         let moderator = fields.short_text("moderator", MODERATOR_CHARS);
         let read = openid.zip(reason).zip(moderator);
         let ((openid, reason), moderator) = fields.finish("invalid_ban", read)?;
-        let (app, table, now) = (&caller.app.id, &function.checks.table, function.clock.now());
-        let id = AuthorId::of(app, &openid);
-        let author = table.author(app, &id, Consistency::Strong).await?;
-        let author = author.unwrap_or_else(|| Author::new(app.clone(), openid.clone()));
-        table
-            .change(author, |author| {
-                author.ban =
-                    until.map(|until| Ban { until, reason: reason.clone(), moderator: moderator.clone(), since: now });
-                Ok::<_, Problem>(Some(()))
-            })
-            .await?;
-        tracing::info!(app = %app, author = %id, banned = until.is_some(), "a ban was set or lifted");
+        let new = NewBan { until, reason, moderator };
+        set_ban(&function.checker.table, &function.clock, &caller.app.id, &openid, new).await?;
         let until = until.as_ref().map(Timestamp::to_string);
         Ok(json(StatusCode::OK, &BanView { openid: openid.as_str(), until }))
     };
-    let reply: Reply = reply.await;
-    answer(&head.headers, reply)
+    respond(&head.headers, reply.await)
 }
 
 /// Takes the end of a ban: a time, or `null` to lift it. It must be there, so that nobody lifts one by a slip.

@@ -2,27 +2,41 @@
 
 mod decisions;
 mod feed;
-mod reply;
+mod paging;
+mod request;
 mod sessions;
 mod submissions;
 mod text_checks;
+mod view;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
+use axum::extract::Request;
 use axum::routing::{get, post};
-use greenlight::author::Rates;
-use greenlight::checks::Checks;
-use greenlight::clock::Clock;
+use greenlight::api::base_path;
+use greenlight::api::respond::{method_not_allowed, not_found};
+use greenlight::bucket::Bucket;
+use greenlight::domain::author::Rates;
+use greenlight::domain::clock::Clock;
+use greenlight::moderation::ask::{AUTHOR_WAITS, Checker};
 use greenlight::secrets::Secrets;
 use greenlight::settings::Lookup;
 use greenlight::start::{Start, StartError};
+use tower::ServiceExt;
+
+/// How our paths begin, whatever stands before them.
+pub const HEADS: [&str; 6] =
+    ["/v1/sessions", "/v1/submissions", "/v1/channels", "/v1/checks/text", "/v1/reviews", "/v1/bans"];
 
 /// What the function holds while it lives.
 #[derive(Clone, Debug)]
 pub struct SubmitContent {
-    /// Table, bucket and WeChat.
-    pub checks: Checks,
+    /// Table and WeChat.
+    pub checker: Checker,
+    /// The bucket.
+    pub bucket: Bucket,
     /// The secret.
     pub secrets: Secrets,
     /// The clock.
@@ -30,31 +44,25 @@ pub struct SubmitContent {
     /// How much an author may do.
     pub rates: Rates,
     /// How long an author waits for WeChat.
-    pub author_waits: std::time::Duration,
+    pub author_waits: Duration,
 }
 
 impl SubmitContent {
-    /// Reads the settings, reads the secret, and opens the connection to the table.
-    ///
-    /// # Errors
-    /// When a setting, the secret or the table cannot be used.
+    /// Reads the settings, reads the secret, and opens the connections to the table and to WeChat.
     pub async fn start(lookup: &Lookup<'_>, clock: Clock) -> Result<Self, StartError> {
         let start = Start::new(lookup, clock)?;
-        let checks = start.checks()?;
-        let (secrets, connected) = tokio::join!(start.secrets(), checks.table.connect());
-        connected?;
-        Ok(Self {
-            checks,
-            secrets: secrets?,
-            clock: start.clock(),
-            rates: Rates::default(),
-            author_waits: greenlight::checks::AUTHOR_WAITS,
-        })
+        let checker = start.checker()?;
+        let bucket = start.bucket()?;
+        let wechat = checker.access.wechat();
+        let (secrets, table, ()) = tokio::join!(start.secrets(), checker.table.connect(), wechat.connect());
+        table?;
+        let (secrets, clock) = (secrets?, start.clock());
+        Ok(Self { checker, bucket, secrets, clock, rates: Rates::default(), author_waits: AUTHOR_WAITS })
     }
 
     /// The routes.
     pub fn router(self) -> Router {
-        Router::new()
+        let routes = Router::new()
             .route("/v1/sessions", post(sessions::open))
             .route("/v1/submissions", post(submissions::create).get(submissions::list))
             .route("/v1/submissions/{id}", get(submissions::read).delete(submissions::withdraw))
@@ -63,8 +71,14 @@ impl SubmitContent {
             .route("/v1/checks/text", post(text_checks::check))
             .route("/v1/reviews", get(decisions::reviews))
             .route("/v1/bans", post(decisions::ban))
-            .fallback(reply::not_found)
-            .method_not_allowed_fallback(reply::method_not_allowed)
-            .with_state(Arc::new(self))
+            .fallback(async |request: Request| not_found::<axum::body::Body>(request.headers()))
+            .method_not_allowed_fallback(async |request: Request| {
+                method_not_allowed::<axum::body::Body>(request.headers())
+            })
+            .with_state(Arc::new(self));
+        Router::new().fallback_service(routes.map_request(|mut request: Request| {
+            base_path::cut_before_first(request.uri_mut(), &HEADS);
+            request
+        }))
     }
 }

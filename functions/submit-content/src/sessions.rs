@@ -1,25 +1,24 @@
-//! Sessions: who an author is, by a code from wx.login or by the owner's word.
+//! Sessions: opened by a code from wx.login, or by the owner's word.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{Request, State};
 use axum::response::Response;
+use greenlight::api::body::read_body;
+use greenlight::api::caller::{Caller, SESSION_EXPIRED, Who};
+use greenlight::api::fields::Fields;
+use greenlight::api::problem::Problem;
+use greenlight::api::respond::{Reply, json, respond};
+use greenlight::api::signed::{self, Session};
 use greenlight::apps::{App, Apps};
-use greenlight::author::Author;
-use greenlight::caller::{Caller, SESSION_EXPIRED, Who};
-use greenlight::exchange::{json, read_body};
-use greenlight::fields::Fields;
-use greenlight::ids::{AppId, AuthorId, OpenId};
-use greenlight::problem::Problem;
-use greenlight::signed::{self, Session};
-use greenlight::table::{Consistency, TableError};
-use greenlight::wechat::error::Class;
+use greenlight::domain::ids::{AppId, OpenId};
+use greenlight::moderation::session::{LoginError, author_returns, log_in};
 use http::StatusCode;
 use serde::Serialize;
 
 use crate::SubmitContent;
-use crate::reply::{Reply, answer};
+use crate::request::take_openid;
 
 /// WeChat counts a user as active for two hours after the login, so a session ends before that.
 const SESSION: Duration = Duration::from_secs(110 * 60);
@@ -43,12 +42,8 @@ pub(crate) async fn open(State(function): State<Arc<SubmitContent>>, request: Re
         let mut fields = Fields::parse(&body)?;
         match caller {
             Some(Caller { who: Who::Owner, app, apps }) => {
-                let openid = fields.required_text("openid");
-                let parsed = openid.as_deref().and_then(|openid| OpenId::parse(openid).ok());
-                if openid.is_some() && parsed.is_none() {
-                    fields.fault("openid", "openid 格式不对。", "It is not an openid.");
-                }
-                let openid = fields.finish("invalid_session", parsed)?;
+                let openid = take_openid(&mut fields);
+                let openid = fields.finish("invalid_session", openid)?;
                 function.open_session(&apps, &app, openid).await
             }
             _ => {
@@ -57,13 +52,13 @@ pub(crate) async fn open(State(function): State<Arc<SubmitContent>>, request: Re
                 let apps = function.secrets.apps().await;
                 let app = choose_app(&apps, named.as_deref(), &mut fields);
                 let (code, app) = fields.finish("invalid_session", code.zip(app))?;
-                let openid = function.log_in(&app, &code).await?;
+                let (access, wait) = (&function.checker.access, function.author_waits);
+                let openid = log_in(access, &function.secrets, &app, &code, wait).await.map_err(refused)?;
                 function.open_session(&apps, &app, openid).await
             }
         }
     };
-    let reply: Reply = reply.await;
-    answer(&head.headers, reply)
+    respond(&head.headers, reply.await)
 }
 
 /// The app that a request without a session is about: the named one, or the only one.
@@ -81,65 +76,42 @@ fn choose_app(apps: &Apps, named: Option<&str>, fields: &mut Fields) -> Option<A
     app.cloned()
 }
 
-impl SubmitContent {
-    async fn log_in(&self, app: &App, code: &str) -> Result<OpenId, Problem> {
-        let login = self.checks.wechat.code_to_session(app, code);
-        let login = tokio::time::timeout(self.author_waits, login).await;
-        let unavailable = || {
-            Problem::new(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "login_unavailable",
-                "微信登录暂时不可用，请稍后再试。",
-                "WeChat's login is temporarily unavailable; try again shortly.",
-            )
-            .retry_after(Duration::from_secs(2))
-        };
-        let Ok(login) = login else { return Err(unavailable()) };
-        login.map_err(|error| {
-            match error.class {
-                Class::Configuration => {
-                    tracing::error!(alarm = "wechat_configuration", app = %app.id, error = %error, "no login works");
-                }
-                Class::LoginRefused | Class::LoginBlocked => {}
-                _ => tracing::warn!(app = %app.id, error = %error, "a login failed"),
-            }
-            match error.class {
-                Class::LoginRefused | Class::Permanent => Problem::new(
-                    StatusCode::UNAUTHORIZED,
-                    "login_refused",
-                    "登录凭证无效或已用过，请重新调用 wx.login。",
-                    "The code is invalid or was used; call wx.login again.",
-                ),
-                Class::LoginBlocked => Problem::new(
-                    StatusCode::FORBIDDEN,
-                    "login_blocked",
-                    "微信拦截了这个用户的登录。",
-                    "WeChat blocks this user's login.",
-                ),
-                Class::MinuteQuota | Class::DayQuota => Problem::new(
-                    StatusCode::TOO_MANY_REQUESTS,
-                    "too_many_requests",
-                    "登录太频繁，请稍后再试。",
-                    "Too many logins; try again later.",
-                )
-                .retry_after(Duration::from_secs(60)),
-                _ => unavailable(),
-            }
-        })
+fn refused(error: LoginError) -> Problem {
+    match error {
+        LoginError::Refused(_) => Problem::new(
+            StatusCode::UNAUTHORIZED,
+            "login_refused",
+            "登录凭证无效或已用过，请重新调用 wx.login。",
+            "The code is invalid or was used; call wx.login again.",
+        ),
+        LoginError::Blocked(_) => Problem::new(
+            StatusCode::FORBIDDEN,
+            "login_blocked",
+            "微信拦截了这个用户的登录。",
+            "WeChat blocks this user's login.",
+        ),
+        LoginError::TooMany(_) => Problem::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "too_many_requests",
+            "登录太频繁，请稍后再试。",
+            "Too many logins; try again later.",
+        )
+        .retry_after(Duration::from_secs(60)),
+        LoginError::Unavailable(_) | LoginError::Slow => Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "login_unavailable",
+            "微信登录暂时不可用，请稍后再试。",
+            "WeChat's login is temporarily unavailable; try again shortly.",
+        )
+        .retry_after(Duration::from_secs(2)),
     }
+}
 
-    /// Notes that the author is active, queues what waited for that, and signs a session.
+impl SubmitContent {
+    /// Notes that the author is active, and signs a session.
     async fn open_session(&self, apps: &Apps, app: &App, openid: OpenId) -> Reply {
+        author_returns(&self.checker, &app.id, &openid).await?;
         let now = self.clock.now();
-        let id = AuthorId::of(&app.id, &openid);
-        let author = self.checks.table.author(&app.id, &id, Consistency::Eventual).await?;
-        let author = author.unwrap_or_else(|| Author::new(app.id.clone(), openid.clone()));
-        let (_, waiting) =
-            self.checks.table.change(author, |author| Ok::<_, TableError>(Some(author.return_now(now)))).await?;
-        // What was waiting stands in the due queue besides, so a session does not fail for it.
-        if let Err(error) = self.checks.author_returned(&waiting.unwrap_or_default(), now).await {
-            tracing::warn!(error = %error, "what waited for an author was not all queued");
-        }
         let expires = now.plus(SESSION);
         let token = signed::sign(apps.session_keys(), &Session { app: app.id.clone(), openid }, now, expires);
         Ok(json(StatusCode::CREATED, &SessionView { token, expires_at: expires.to_string() }))

@@ -4,80 +4,42 @@ use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::response::Response;
-use data_encoding::BASE64URL_NOPAD;
-use greenlight::author::Author;
-use greenlight::caller::{Caller, Who};
-use greenlight::exchange::{json, query, read_body};
-use greenlight::fields::Fields;
-use greenlight::ids::{AuthorId, Channel, OpenId, SubmissionId};
-use greenlight::problem::{Language, Problem};
-use greenlight::signed::{self, NotOurs, Upload};
-use greenlight::submission::{MAX_MEDIA, Medium, NewSubmission, PartName, Scene, Submission, Withdrawer};
-use greenlight::table::{Consistency, Listed, Saved, Table, TableError};
-use greenlight::text::{Content, MAX_BYTES, MAX_CHARS};
+use greenlight::api::body::{query, read_body};
+use greenlight::api::caller::Caller;
+use greenlight::api::fields::Fields;
+use greenlight::api::language::Language;
+use greenlight::api::problem::{Fault, Problem};
+use greenlight::api::respond::{Reply, json, respond};
+use greenlight::api::signed::{self, Form, NotOurs, Upload};
+use greenlight::domain::author::Actor;
+use greenlight::domain::ids::{AuthorId, Channel};
+use greenlight::domain::submission::{MAX_MEDIA, Submission};
+use greenlight::domain::text::Content;
+use greenlight::moderation::submit::{SubmitError, SubmitRequest, Submitted, Uploaded, submit};
+use greenlight::moderation::withdraw::withdraw as withdraw_submission;
+use greenlight::table::{Consistency, Listed, place_by_author};
 use http::StatusCode;
-use serde_json::Value;
-use sha2::{Digest, Sha256};
 
 use crate::SubmitContent;
-use crate::feed::{Paging, merge};
-use crate::reply::{InPath, ListView, Reply, Viewer, answer, named, view};
+use crate::paging::{Entry, List, Paging, merge};
+use crate::request::{InPath, TEXT_BODY_LIMIT, check_length, find, named, take_scene, take_shown_text};
+use crate::view::{Viewer, view};
 
-/// 64 KB of text, each byte of which JSON may write as six, and the other fields.
-pub(crate) const TEXT_BODY_LIMIT: usize = 448 * 1024;
 /// How many bytes of JSON the owner's metadata may have.
 const METADATA_BYTES: usize = 2 * 1024;
 const EXTERNAL_ID_CHARS: usize = 256;
 
-/// Takes the scene, by word or number.
-pub(crate) fn take_scene(fields: &mut Fields) -> Option<Scene> {
-    let word = match fields.take("scene") {
-        Some(Value::String(word)) => word,
-        Some(Value::Number(number)) => number.to_string(),
-        _ => String::new(),
-    };
-    let scene = Scene::parse(&word);
-    if scene.is_none() {
-        fields.fault(
-            "scene",
-            "必须是 profile、comment、forum、social_log 之一，或 1 到 4。",
-            "It must be profile, comment, forum or social_log, or 1 to 4.",
-        );
-    }
-    scene
+fn invalid_submission(faults: Vec<Fault>) -> Problem {
+    let (zh, en) = ("请求里有错误，见 faults。", "The request has faults; see `faults`.");
+    Problem::new(StatusCode::BAD_REQUEST, "invalid_submission", zh, en).with_faults(faults)
 }
 
-/// Refuses a text that is too long.
-pub(crate) fn check_length(content: &Content) -> Result<(), Problem> {
-    if content.chars() > MAX_CHARS || content.bytes() > MAX_BYTES {
-        return Err(Problem::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "too_large",
-            "文字太长：总共最多 20000 个字符、64 KB。",
-            "The text is too long: at most 20,000 characters and 64 KB in all.",
-        ));
-    }
-    Ok(())
-}
-
-/// A request to submit, read and checked.
-struct Wanted {
-    idempotency_key: Option<String>,
-    openid: OpenId,
-    author: AuthorId,
-    scene: Scene,
-    content: Content,
-    media: Vec<Medium>,
-    channel: Option<Channel>,
-    metadata: Option<Value>,
-    external_id: Option<String>,
-}
-
-impl Wanted {
-    fn parse(body: &[u8], caller: &Caller, now: greenlight::clock::Timestamp) -> Result<Self, Problem> {
+impl SubmitContent {
+    /// Reads and checks a request to submit.
+    async fn parse(&self, body: &[u8], caller: &Caller) -> Result<SubmitRequest, Problem> {
         let mut fields = Fields::parse(body)?;
         let named = fields.text("openid");
-        let (openid, author) = caller.author(named.as_deref())?;
+        let openid = caller.author(named.as_deref())?;
         let idempotency_key = fields.text("idempotency_key");
         if let Some(key) = &idempotency_key
             && !((8..=64).contains(&key.len()) && key.bytes().all(|byte| (b' '..=b'~').contains(&byte)))
@@ -90,17 +52,18 @@ impl Wanted {
         }
         let scene = take_scene(&mut fields);
         let content = Content {
-            title: fields.text("title").filter(|text| !text.is_empty()),
-            text: fields.text("text").filter(|text| !text.is_empty()),
-            nickname: fields.text("nickname").filter(|text| !text.is_empty()),
-            signature: fields.text("signature").filter(|text| !text.is_empty()),
+            title: take_shown_text(&mut fields, "title"),
+            text: take_shown_text(&mut fields, "text"),
+            nickname: take_shown_text(&mut fields, "nickname"),
+            signature: take_shown_text(&mut fields, "signature"),
         };
-        let mut media = Vec::new();
-        let uploads = fields.objects("media", MAX_MEDIA);
-        let some_media = !uploads.is_empty();
-        for mut upload in uploads {
-            media.extend(take_medium(&mut upload, caller, &author, now));
-            fields.absorb(upload);
+        let author = AuthorId::of(&caller.app.id, &openid);
+        let mut uploads = Vec::new();
+        let media = fields.objects("media", MAX_MEDIA);
+        let some_media = !media.is_empty();
+        for mut medium in media {
+            uploads.extend(self.take_upload(&mut medium, caller, &author).await);
+            fields.absorb(medium);
         }
         let channel = take_channel(&mut fields, caller);
         let metadata = fields.take("metadata");
@@ -108,7 +71,7 @@ impl Wanted {
         if external_id.as_ref().is_some_and(|id| id.chars().count() > EXTERNAL_ID_CHARS) {
             fields.fault("external_id", "最多 256 个字符。", "At most 256 characters.");
         }
-        if content.is_empty() && !some_media {
+        if content == Content::default() && !some_media {
             fields.fault(
                 "text",
                 "title、text、nickname、signature、media 至少要有一项。",
@@ -125,63 +88,41 @@ impl Wanted {
                 "The metadata is too large: at most 2 KB.",
             ));
         }
-        Ok(Self { idempotency_key, openid, author, scene, content, media, channel, metadata, external_id })
+        let actor = caller.actor();
+        Ok(SubmitRequest { idempotency_key, openid, actor, scene, content, uploads, channel, metadata, external_id })
     }
 
-    /// What makes two requests the same. Bytes uploaded twice are the same bytes.
-    fn hash(&self) -> String {
-        let media: Vec<&str> = self.media.iter().map(|medium| medium.sha256.as_str()).collect();
-        let whole = serde_json::json!([
-            self.scene,
-            self.content,
-            media,
-            self.channel.as_ref().map(Channel::as_str),
-            self.metadata,
-            self.external_id,
-        ]);
-        let digest = Sha256::digest(whole.to_string());
-        BASE64URL_NOPAD.encode(digest.get(..12).unwrap_or_default())
-    }
-}
-
-fn take_medium(
-    fields: &mut Fields,
-    caller: &Caller,
-    author: &AuthorId,
-    now: greenlight::clock::Timestamp,
-) -> Option<Medium> {
-    let word = fields.required_text("upload_id")?;
-    let fault = |fields: &mut Fields, zh: &str, en: &str| fields.fault("upload_id", zh, en);
-    match signed::verify::<Upload>(caller.apps.session_keys(), &word, now) {
-        Ok(upload) if upload.app == caller.app.id && upload.author == *author => Some(Medium {
-            media_type: upload.media_type,
-            sha256: upload.sha256,
-            size: upload.size,
-            upload_key: upload.key,
-            authors_word: greenlight::ids::RandomWord::random(),
-        }),
-        Err(NotOurs::Expired) => {
-            fault(fields, "上传已过期，请重新上传。", "The upload has expired; upload again.");
-            None
-        }
-        Ok(_) | Err(NotOurs::Forged) => {
-            if signed::verify::<signed::Form>(caller.apps.session_keys(), &word, now).is_ok() {
-                fault(
-                    fields,
-                    "表单上传还没有完成：先 POST /v1/uploads/{upload_id}，用它返回的 upload_id。",
-                    "The form upload is not completed: POST /v1/uploads/{upload_id} first and use the upload_id it returns.",
-                );
-            } else {
-                fault(fields, "不是您的上传。", "It is not an upload of yours.");
+    async fn take_upload(&self, fields: &mut Fields, caller: &Caller, author: &AuthorId) -> Option<Uploaded> {
+        let token = fields.required_text("upload_id")?;
+        let (secrets, apps, now) = (&self.secrets, &caller.apps, self.clock.now());
+        let fault = |fields: &mut Fields, zh: &str, en: &str| fields.fault("upload_id", zh, en);
+        match signed::verify_or_read_again::<Upload>(secrets, apps, &token, now).await {
+            Ok(upload) if upload.app == caller.app.id && upload.author == *author => {
+                let Upload { key, sha256, media_type, size, .. } = upload;
+                return Some(Uploaded { key, sha256, media_type, size });
             }
-            None
+            Err(NotOurs::Expired) => {
+                fault(fields, "上传已过期，请重新上传。", "The upload has expired; upload again.");
+            }
+            Ok(_) | Err(NotOurs::Forged) => {
+                if signed::verify_or_read_again::<Form>(secrets, apps, &token, now).await.is_ok() {
+                    fault(
+                        fields,
+                        "表单上传还没有完成：先 POST /v1/uploads/{upload_id}，用它返回的 upload_id。",
+                        "The form upload is not completed: POST /v1/uploads/{upload_id} first and use the upload_id it returns.",
+                    );
+                } else {
+                    fault(fields, "不是您的上传。", "It is not an upload of yours.");
+                }
+            }
         }
+        None
     }
 }
 
 fn take_channel(fields: &mut Fields, caller: &Caller) -> Option<Channel> {
-    let word = fields.text("channel")?;
-    let Ok(channel) = Channel::parse(&word) else {
+    let name = fields.text("channel")?;
+    let Ok(channel) = Channel::parse(&name) else {
         fields.fault("channel", "只能用 a-z、0-9、_、-，最多 64 个。", "Only a-z, 0-9, _ and -, at most 64.");
         return None;
     };
@@ -192,152 +133,57 @@ fn take_channel(fields: &mut Fields, caller: &Caller) -> Option<Channel> {
     Some(channel)
 }
 
+fn refused(error: SubmitError) -> Problem {
+    match error {
+        SubmitError::NotAdmitted(error) => error.into(),
+        SubmitError::KeyUsed => Problem::new(
+            StatusCode::CONFLICT,
+            "idempotency_conflict",
+            "这个 idempotency_key 已经用于另一个内容。",
+            "This idempotency_key was used for something else.",
+        ),
+        SubmitError::UploadGone { index } => invalid_submission(vec![Fault::new(
+            format!("media[{index}].upload_id"),
+            "上传的文件已经不在了，请重新上传。",
+            "The uploaded file is gone; upload it again.",
+        )]),
+        SubmitError::Bucket(error) => error.into(),
+        SubmitError::Table(error) => error.into(),
+    }
+}
+
 pub(crate) async fn create(State(function): State<Arc<SubmitContent>>, request: Request) -> Response {
     let (head, body) = request.into_parts();
-    let language = Language::of(&head.headers);
     let reply = async {
         let caller = Caller::required(&head.headers, &function.secrets, &function.clock).await?;
         let body = read_body(&head.headers, body, TEXT_BODY_LIMIT).await?;
-        let wanted = Wanted::parse(&body, &caller, function.clock.now())?;
-        let (status, submission) = function.submit(&caller, wanted).await?;
-        let viewer = Viewer::of(Some(&caller), &submission);
-        Ok(json(status, &view(&submission, &viewer, language, &function.checks.public_url)))
-    };
-    let reply: Reply = reply.await;
-    answer(&head.headers, reply)
-}
-
-/// The submission that stands under the same idempotency key, if the request is the same.
-fn repeated(standing: Submission, request_hash: &str) -> Result<(StatusCode, Submission), Problem> {
-    if standing.request_hash.as_deref() == Some(request_hash) {
-        return Ok((StatusCode::OK, standing));
-    }
-    Err(Problem::new(
-        StatusCode::CONFLICT,
-        "idempotency_conflict",
-        "这个 idempotency_key 已经用于另一个内容。",
-        "This idempotency_key was used for something else.",
-    ))
-}
-
-impl SubmitContent {
-    async fn submit(&self, caller: &Caller, wanted: Wanted) -> Result<(StatusCode, Submission), Problem> {
-        let (app, table) = (&caller.app, &self.checks.table);
-        let request_hash = wanted.hash();
-        let key = wanted.idempotency_key.as_deref();
-        let id = key
-            .map_or_else(SubmissionId::random, |key| SubmissionId::from_idempotency_key(&app.id, &wanted.author, key));
-        let author = table.author(&app.id, &wanted.author, Consistency::Eventual).await?;
-        let author = author.unwrap_or_else(|| Author::new(app.id.clone(), wanted.openid.clone()));
-        // A repeat is known before anything is counted or asked. One that the cheap read misses, for it was made a moment
-        // ago, stands in the author's list; one that is made at this very moment is found when it is written.
-        if key.is_some() {
-            let listed = author.recent.contains(&id);
-            let consistency = if listed { Consistency::Strong } else { Consistency::Eventual };
-            if let Some(standing) = table.submission(&id, consistency).await? {
-                return repeated(standing, &request_hash);
-            }
-        }
-        let now = self.clock.now();
-        let (asker, rates) = (caller.asker(), &self.rates);
-        author.clone().admit_submission(&id, asker, rates, now)?;
-        let admit = self.checks.table.change(author, |author| {
-            author.admit_submission(&id, asker, rates, self.clock.now()).map(Some).map_err(Problem::from)
-        });
-        let new = NewSubmission {
-            id: id.clone(),
-            app: app.id.clone(),
-            openid: wanted.openid,
-            scene: wanted.scene,
-            content: wanted.content,
-            media: wanted.media,
-            channel: wanted.channel,
-            metadata: wanted.metadata,
-            external_id: wanted.external_id,
-            vouched: caller.who == Who::Owner,
-            request_hash: key.is_some().then(|| request_hash.clone()),
+        let request = function.parse(&body, &caller).await?;
+        let (checker, bucket) = (&function.checker, &function.bucket);
+        let submitted = submit(checker, bucket, &caller.app, request, &function.rates, function.author_waits).await;
+        let (status, submission) = match submitted.map_err(refused)? {
+            Submitted::New(submission) => (StatusCode::CREATED, submission),
+            Submitted::Repeated(submission) => (StatusCode::OK, submission),
         };
-        let mut submission = Submission::new(new, now);
-        let paused = self.checks.access.paused(&app.id).await;
-        let checks = submission.begin_checks(paused, now, |_| true);
-        if submission.media.is_empty() {
-            // A text is answered at once, so it is written once, with its verdict.
-            let (admitted, events) = tokio::join!(admit, self.checks.ask(app, &submission, &checks, self.author_waits));
-            admitted?;
-            for event in &events {
-                submission.apply(event, self.clock.now());
-            }
-            if let Saved::Conflict(standing) = table.save(&mut submission).await? {
-                return repeated(*standing, &request_hash);
-            }
-            let waits = self.checks.wait_for_author(submission.clone()).await;
-            return Ok((StatusCode::CREATED, accepted(submission, waits)));
-        }
-        admit.await?;
-        // WeChat may download at once, so the words of its URLs are written before it is asked.
-        if let Saved::Conflict(standing) = table.save(&mut submission).await? {
-            return repeated(*standing, &request_hash);
-        }
-        // Who asks WeChat about a medium copies it first. While the API rests nobody does, and the author looks already.
-        if checks.iter().all(|check| check.part == PartName::Text)
-            && let Err(error) = self.checks.claim_media(&submission).await
-        {
-            tracing::warn!(submission = %submission.id, error = %error, "media are left to the due queue");
-        }
-        let carried = self.checks.carry_out(app, submission.clone(), &checks, self.author_waits).await;
-        Ok((StatusCode::CREATED, accepted(submission, carried)))
-    }
-
-    pub(crate) async fn own_list(
-        &self,
-        caller: &Caller,
-        named: Option<&str>,
-        paging: &Paging,
-    ) -> Result<(Vec<Submission>, Option<String>), Problem> {
-        let (_, author) = caller.author(named)?;
-        let list = format!("own/{}/{author}", caller.app.id);
-        let after = paging.after(caller.apps.session_keys(), &list, &caller.name(), self.clock.now())?;
-        let table = &self.checks.table;
-        let (page, standing) = tokio::join!(
-            table.by_author(&caller.app.id, &author, after.as_deref(), paging.limit),
-            table.author(&caller.app.id, &author, Consistency::Strong),
-        );
-        let recent = standing?.map(|author| author.recent).unwrap_or_default();
-        let place = |submission: &Submission| Table::place_by_author(submission.created_at, &submission.id);
-        let recent = table.submissions(&recent).await?;
-        let recent = recent.iter().map(|recent| Listed { id: recent.id.clone(), place: place(recent) }).collect();
-        let (entries, more) = merge(page?, recent, after.as_deref(), paging.limit);
-        let next = entries.last().filter(|_| more).map(|last| last.place.clone());
-        let ids: Vec<SubmissionId> = entries.into_iter().map(|entry| entry.id).collect();
-        let mut submissions = table.submissions(&ids).await?;
-        submissions.retain(|submission| Viewer::of(Some(caller), submission).sees(submission));
-        let keys = caller.apps.session_keys();
-        Ok((submissions, next.map(|after| Paging::cursor(keys, &list, &caller.name(), after, self.clock.now()))))
-    }
-}
-
-/// What is stored is accepted; what went wrong afterwards the due queue brings back.
-fn accepted(stored: Submission, carried: Result<Submission, TableError>) -> Submission {
-    carried.unwrap_or_else(|error| {
-        tracing::warn!(submission = %stored.id, error = %error, "a submission is left to the due queue");
-        stored
-    })
+        let viewer = Viewer::of(Some(&caller), &submission);
+        let language = Language::of(&head.headers);
+        Ok(json(status, &view(&submission, viewer, language, &function.checker.public_url)))
+    };
+    respond(&head.headers, reply.await)
 }
 
 pub(crate) async fn read(State(function): State<Arc<SubmitContent>>, path: InPath, request: Request) -> Response {
     let (head, _) = request.into_parts();
     let reply = async {
         let caller = Caller::of(&head.headers, &function.secrets, &function.clock).await?;
-        let submission = function.find(&named(path)).await?;
+        let submission = find(&function.checker.table, &named(path)).await?;
         let viewer = Viewer::of(caller.as_ref(), &submission);
         if !viewer.sees(&submission) {
             return Err(Problem::not_found());
         }
         let language = Language::of(&head.headers);
-        Ok(json(StatusCode::OK, &view(&submission, &viewer, language, &function.checks.public_url)))
+        Ok(json(StatusCode::OK, &view(&submission, viewer, language, &function.checker.public_url)))
     };
-    let reply: Reply = reply.await;
-    answer(&head.headers, reply)
+    respond(&head.headers, reply.await)
 }
 
 pub(crate) async fn list(State(function): State<Arc<SubmitContent>>, request: Request) -> Response {
@@ -346,51 +192,61 @@ pub(crate) async fn list(State(function): State<Arc<SubmitContent>>, request: Re
         let caller = Caller::required(&head.headers, &function.secrets, &function.clock).await?;
         let query = query(head.uri.query());
         let paging = Paging::parse(&query, &["openid"])?;
-        let named = Paging::value(&query, "openid");
-        let (submissions, next_cursor) = function.own_list(&caller, named, &paging).await?;
-        let (language, url) = (Language::of(&head.headers), &function.checks.public_url);
-        let submissions =
-            submissions.iter().map(|one| view(one, &Viewer::of(Some(&caller), one), language, url)).collect();
-        Ok(json(StatusCode::OK, &ListView { submissions, next_cursor }))
+        let openid = caller.author(Paging::value(&query, "openid"))?;
+        let author = AuthorId::of(&caller.app.id, &openid);
+        let list = List {
+            secrets: &function.secrets,
+            apps: &caller.apps,
+            list: format!("own/{}/{author}", caller.app.id),
+            asker: caller.name(),
+        };
+        let after = paging.after(&list, function.clock.now()).await?;
+        let (submissions, next) = function.own_page(&caller, &author, after, paging.limit).await?;
+        let (language, url) = (Language::of(&head.headers), &function.checker.public_url);
+        let shown = |one: &Submission| Viewer::of(Some(&caller), one).sees(one);
+        let entries = submissions.iter().filter(|(_, one)| shown(one)).map(|(place, one)| Entry {
+            place: place.clone(),
+            view: view(one, Viewer::of(Some(&caller), one), language, url),
+        });
+        Ok(list.page([], entries, next, function.clock.now()))
     };
-    let reply: Reply = reply.await;
-    answer(&head.headers, reply)
+    respond(&head.headers, reply.await)
+}
+
+impl SubmitContent {
+    /// A page of an author's own, newest first, and after which place the next begins.
+    async fn own_page(
+        &self,
+        caller: &Caller,
+        author: &AuthorId,
+        after: Option<String>,
+        limit: usize,
+    ) -> Result<(Vec<(String, Submission)>, Option<String>), Problem> {
+        let table = &self.checker.table;
+        let recent = async {
+            let author = table.author(&caller.app.id, author, Consistency::Strong).await?;
+            table.submissions(author.as_ref().map(|author| author.recent()).unwrap_or_default()).await
+        };
+        let (page, recent) = tokio::join!(table.by_author(&caller.app.id, author, after.as_deref(), limit), recent);
+        let recent = recent?;
+        let listed = |one: &Submission| Listed { id: one.id.clone(), place: place_by_author(one.created_at, &one.id) };
+        let (entries, more) = merge(page?, recent.iter().map(listed).collect(), after.as_deref(), limit);
+        let next = entries.last().filter(|_| more).map(|last| last.place.clone());
+        Ok((self.load(entries, &recent).await?, next))
+    }
 }
 
 pub(crate) async fn withdraw(State(function): State<Arc<SubmitContent>>, path: InPath, request: Request) -> Response {
     let (head, _) = request.into_parts();
     let reply = async {
         let caller = Caller::required(&head.headers, &function.secrets, &function.clock).await?;
-        let submission = function.find(&named(path)).await?;
-        let withdrawer = match Viewer::of(Some(&caller), &submission) {
-            Viewer::Author => Withdrawer::Author,
-            Viewer::Owner => Withdrawer::Owner,
-            Viewer::Anyone => return Err(Problem::not_found()),
-        };
-        let now = function.clock.now();
-        let (submission, _) = function
-            .checks
-            .table
-            .change(submission, |submission| Ok::<_, Problem>(submission.withdraw(withdrawer, now).then_some(())))
-            .await?;
-        // It is invisible already; if its bytes cannot be deleted now, the due queue sees to it.
-        if submission.is_due(now)
-            && let Err(error) = function.checks.erase(submission).await
-        {
-            tracing::warn!(error = %error, "an erasure is left to the due queue");
-        }
+        let table = &function.checker.table;
+        let submission = find(table, &named(path)).await?;
+        let actor: Actor = Viewer::of(Some(&caller), &submission).actor().ok_or_else(Problem::not_found)?;
+        withdraw_submission(table, &function.bucket, &function.clock, submission, actor).await?;
         let mut response = http::Response::new(String::new());
         *response.status_mut() = StatusCode::NO_CONTENT;
-        Ok(response)
+        Reply::Ok(response)
     };
-    let reply: Reply = reply.await;
-    answer(&head.headers, reply)
-}
-
-impl SubmitContent {
-    /// The submission of an id from outside.
-    pub(crate) async fn find(&self, id: &str) -> Result<Submission, Problem> {
-        let id = SubmissionId::parse(id).map_err(|_| Problem::not_found())?;
-        self.checks.table.submission(&id, Consistency::Strong).await?.ok_or_else(Problem::not_found)
-    }
+    respond(&head.headers, reply.await)
 }

@@ -1,25 +1,26 @@
-//! Text checks: WeChat's word on a text that is not stored: search boxes, hot words, nicknames.
+//! Text checks: WeChat's verdict on a text that is not stored: search boxes, hot words, nicknames.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{Request, State};
 use axum::response::Response;
-use greenlight::author::Author;
-use greenlight::caller::Caller;
-use greenlight::exchange::{json, read_body};
-use greenlight::fields::Fields;
-use greenlight::problem::{Language, Problem};
-use greenlight::submission::Scene;
-use greenlight::table::Consistency;
-use greenlight::text::Content;
-use greenlight::wechat::verdict::Suggest;
+use greenlight::api::body::read_body;
+use greenlight::api::caller::Caller;
+use greenlight::api::fields::Fields;
+use greenlight::api::language::Language;
+use greenlight::api::problem::Problem;
+use greenlight::api::respond::{json, respond};
+use greenlight::domain::ids::AppId;
+use greenlight::domain::text::Content;
+use greenlight::domain::verdict::Suggest;
+use greenlight::error::chain;
+use greenlight::moderation::check::{CheckError, TextToCheck, check_text};
 use http::StatusCode;
 use serde::Serialize;
 
 use crate::SubmitContent;
-use crate::reply::{Reply, answer};
-use crate::submissions::{TEXT_BODY_LIMIT, check_length, take_scene};
+use crate::request::{TEXT_BODY_LIMIT, check_length, required_shown_text, take_scene, take_shown_text};
 
 #[derive(Serialize)]
 struct TextCheckView<'a> {
@@ -36,60 +37,10 @@ pub(crate) async fn check(State(function): State<Arc<SubmitContent>>, request: R
     let reply = async {
         let caller = Caller::required(&head.headers, &function.secrets, &function.clock).await?;
         let body = read_body(&head.headers, body, TEXT_BODY_LIMIT).await?;
-        let mut fields = Fields::parse(&body)?;
-        let scene = take_scene(&mut fields);
-        let content = Content {
-            text: fields.required_text("content"),
-            title: fields.text("title"),
-            nickname: fields.text("nickname"),
-            signature: fields.text("signature"),
-        };
-        let named = fields.text("openid");
-        let scene = fields.finish("invalid_check", scene)?;
-        check_length(&content)?;
-        function.check_text(&caller, named.as_deref(), scene, &content, language).await
-    };
-    let reply: Reply = reply.await;
-    answer(&head.headers, reply)
-}
-
-impl SubmitContent {
-    async fn check_text(
-        &self,
-        caller: &Caller,
-        named: Option<&str>,
-        scene: Scene,
-        content: &Content,
-        language: Language,
-    ) -> Reply {
-        let (openid, author) = caller.author(named)?;
-        let standing = self.checks.table.author(&caller.app.id, &author, Consistency::Eventual).await?;
-        let standing = standing.unwrap_or_else(|| Author::new(caller.app.id.clone(), openid.clone()));
-        self.checks
-            .table
-            .change(standing, |author| {
-                let admitted = author.admit_call(caller.asker(), &self.rates, self.clock.now());
-                admitted.map(Some).map_err(Problem::from)
-            })
-            .await?;
-        let unavailable = || {
-            Problem::new(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "check_unavailable",
-                "暂时无法检查这段文字，请稍后再试。",
-                "The text cannot be checked right now; try again shortly.",
-            )
-            .retry_after(Duration::from_secs(5))
-        };
-        let judged = self.checks.judge_text(&caller.app, content, scene, &openid);
-        let judged = match tokio::time::timeout(self.author_waits, judged).await {
-            Ok(Ok(judged)) => judged,
-            Ok(Err(error)) => {
-                tracing::warn!(app = %caller.app.id, error = %error, "a text check gave no verdict");
-                return Err(unavailable());
-            }
-            Err(_) => return Err(unavailable()),
-        };
+        let text = parse(&body, &caller)?;
+        let (checker, rates) = (&function.checker, &function.rates);
+        let judged = check_text(checker, &caller.app, &text, rates, function.author_waits).await;
+        let judged = judged.map_err(|error| refused(&caller.app.id, error))?;
         let label = judged.verdict.label;
         let message = (judged.verdict.suggest != Suggest::Pass)
             .then(|| language.choose("内容可能违规，请修改后再试。", "This may break the rules; please change it."));
@@ -103,5 +54,38 @@ impl SubmitContent {
                 message,
             },
         ))
+    };
+    respond(&head.headers, reply.await)
+}
+
+fn parse(body: &[u8], caller: &Caller) -> Result<TextToCheck, Problem> {
+    let mut fields = Fields::parse(body)?;
+    let scene = take_scene(&mut fields);
+    let content = Content {
+        text: required_shown_text(&mut fields, "content"),
+        title: take_shown_text(&mut fields, "title"),
+        nickname: take_shown_text(&mut fields, "nickname"),
+        signature: take_shown_text(&mut fields, "signature"),
+    };
+    let named = fields.text("openid");
+    let scene = fields.finish("invalid_check", scene)?;
+    check_length(&content)?;
+    Ok(TextToCheck { openid: caller.author(named.as_deref())?, actor: caller.actor(), scene, content })
+}
+
+fn refused(app: &AppId, error: CheckError) -> Problem {
+    match error {
+        CheckError::Admit(error) => error.into(),
+        CheckError::NoVerdict(_) | CheckError::Slow => {
+            let error = chain(&error);
+            tracing::warn!(%app, error, "a text check gave no verdict");
+            Problem::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "check_unavailable",
+                "暂时无法检查这段文字，请稍后再试。",
+                "The text cannot be checked right now; try again shortly.",
+            )
+            .retry_after(Duration::from_secs(5))
+        }
     }
 }

@@ -1,25 +1,32 @@
 //! Scheduled every minute: drives what waits in the due queue.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use futures_util::StreamExt;
-use futures_util::stream;
-use greenlight::checks::{Checks, Worked};
-use greenlight::clock::Clock;
-use greenlight::ids::AppId;
+use futures_util::future::try_join_all;
+use futures_util::{StreamExt, stream};
+use greenlight::apps::App;
+use greenlight::bucket::Bucket;
+use greenlight::domain::clock::{Clock, Timestamp};
+use greenlight::domain::ids::AppId;
+use greenlight::domain::submission::{DueKind, PartName, Submission};
+use greenlight::domain::text::windows;
+use greenlight::error::chain;
+use greenlight::moderation::ask::Checker;
+use greenlight::moderation::sweep::{Processed, process_due};
 use greenlight::secrets::Secrets;
 use greenlight::settings::Lookup;
 use greenlight::start::{Start, StartError};
-use greenlight::submission::{PartName, Submission};
-use greenlight::table::{DUE_SHARDS, DueEntry, DueKind, TableError};
-use greenlight::text::windows;
+use greenlight::table::{DUE_SHARDS, Due, DueEntry, TableError};
 
-/// How many submissions are worked off at once.
+/// How many entries of one app are processed at once, and of how many apps: one app's slow WeChat does not hold up the
+/// others.
 const AT_ONCE: usize = 16;
-/// How many due entries one run looks at in a shard.
-const LOOKED_AT: usize = 20_000;
+const APPS_AT_ONCE: usize = 16;
+/// How many entries of one app and kind one run looks at in a shard: all shards together hold more than a run's share of
+/// the quota, and than a run can do in its time.
+const MOST_OF_AN_APP: usize = 4_000;
 
 /// How much of an app's quota one run uses.
 ///
@@ -42,8 +49,10 @@ impl Default for Share {
 /// What the function holds while it lives.
 #[derive(Clone, Debug)]
 pub struct SweepOverdue {
-    /// Table, bucket and WeChat.
-    pub checks: Checks,
+    /// Table and WeChat.
+    pub checker: Checker,
+    /// The bucket.
+    pub bucket: Bucket,
     /// The secret.
     pub secrets: Secrets,
     /// The clock.
@@ -57,26 +66,46 @@ pub struct SweepOverdue {
 /// What a run came to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sweep {
-    /// Submissions for which something was done.
+    /// Entries for which something was done.
     pub worked: usize,
-    /// Submissions that wait for the next run, because the run's share of the quota was used up.
+    /// Entries that wait for the next run, because the run's share of the quota was used up.
     pub held_back: usize,
-    /// Submissions that failed; they stay due.
+    /// Entries that failed; they stay due.
     pub failed: usize,
 }
 
+impl Sweep {
+    fn and(self, other: Self) -> Self {
+        Self {
+            worked: self.worked + other.worked,
+            held_back: self.held_back + other.held_back,
+            failed: self.failed + other.failed,
+        }
+    }
+}
+
+/// What must not wait behind WeChat's quota comes first: verdicts to apply, then erasures, then checks; each oldest first.
+fn precedence(entry: &DueEntry) -> (u8, Timestamp) {
+    let rank = match entry.what {
+        Due::Risky(_) => 0,
+        Due::Submission(DueKind::Erasure, _) => 1,
+        Due::Submission(DueKind::Text | DueKind::Media | DueKind::Both, _) => 2,
+    };
+    (rank, entry.due)
+}
+
 impl SweepOverdue {
-    /// Reads the settings, reads the secret, and opens the connection to the table.
-    ///
-    /// # Errors
-    /// When a setting, the secret or the table cannot be used.
+    /// Reads the settings, reads the secret, and opens the connections to the table and to WeChat.
     pub async fn start(lookup: &Lookup<'_>, clock: Clock) -> Result<Self, StartError> {
         let start = Start::new(lookup, clock)?;
-        let checks = start.checks()?;
-        let (secrets, connected) = tokio::join!(start.secrets(), checks.table.connect());
-        connected?;
+        let checker = start.checker()?;
+        let bucket = start.bucket()?;
+        let wechat = checker.access.wechat();
+        let (secrets, table, ()) = tokio::join!(start.secrets(), checker.table.connect(), wechat.connect());
+        table?;
         Ok(Self {
-            checks,
+            checker,
+            bucket,
             secrets: secrets?,
             clock: start.clock(),
             share: Share::default(),
@@ -84,58 +113,56 @@ impl SweepOverdue {
         })
     }
 
-    /// Works off what is due now, the oldest first, as far as quotas and time allow.
-    ///
-    /// # Errors
-    /// When the due queue cannot be read.
+    /// What is due now, by app, what comes first before what can wait.
+    async fn due(&self, now: Timestamp) -> Result<BTreeMap<AppId, Vec<DueEntry>>, TableError> {
+        let shards = (0..DUE_SHARDS).map(|shard| self.checker.table.due(shard, now, MOST_OF_AN_APP));
+        let mut due: BTreeMap<AppId, Vec<DueEntry>> = BTreeMap::new();
+        for entry in try_join_all(shards).await?.into_iter().flatten() {
+            due.entry(entry.app.clone()).or_default().push(entry);
+        }
+        due.values_mut().for_each(|entries| entries.sort_by_key(precedence));
+        Ok(due)
+    }
+
+    /// Does what is due now, as far as quotas and time allow.
     pub async fn run(&self) -> Result<Sweep, TableError> {
         let started = self.clock.now();
-        let mut entries = Vec::new();
-        for shard in 0..DUE_SHARDS {
-            entries.append(&mut self.checks.table.due(shard, started, LOOKED_AT).await?);
-        }
-        entries.sort();
+        let due = self.due(started).await?;
         let apps = self.secrets.apps().await;
-        let shares = Shares::new(self.share);
+        let shares = &Shares::new(self.share);
         let over = started.plus(self.works_for);
-        let sweep = stream::iter(entries)
-            .map(|entry| {
-                let (apps, shares) = (&apps, &shares);
-                async move {
-                    if self.clock.now() > over || shares.used_up(&entry) {
-                        return Sweep { held_back: 1, ..Sweep::default() };
-                    }
-                    // An app that was taken out of the secret: its submissions wait until it is back.
-                    let Some(app) = apps.get(&entry.app) else { return Sweep::default() };
-                    self.work_off(app, &entry, shares).await
-                }
+        // An app that was taken out of the secret: what is its own waits until it is back.
+        let of_apps = due.into_iter().filter_map(|(app, entries)| Some((apps.get(&app)?, entries)));
+        let sweep = stream::iter(of_apps)
+            .map(|(app, entries)| {
+                stream::iter(entries)
+                    .map(move |entry| async move {
+                        if self.clock.now() > over || shares.used_up(&entry) {
+                            return Sweep { held_back: 1, ..Sweep::default() };
+                        }
+                        self.process(app, &entry, shares).await
+                    })
+                    .buffer_unordered(AT_ONCE)
             })
-            .buffer_unordered(AT_ONCE)
-            .fold(Sweep::default(), async |sum, one| Sweep {
-                worked: sum.worked + one.worked,
-                held_back: sum.held_back + one.held_back,
-                failed: sum.failed + one.failed,
-            })
+            .flatten_unordered(APPS_AT_ONCE)
+            .fold(Sweep::default(), async |sum, one| sum.and(one))
             .await;
         if sweep != Sweep::default() {
-            tracing::info!(
-                worked = sweep.worked,
-                held_back = sweep.held_back,
-                failed = sweep.failed,
-                "swept what was due"
-            );
+            let Sweep { worked, held_back, failed } = sweep;
+            tracing::info!(worked, held_back, failed, "swept what was due");
         }
         Ok(sweep)
     }
 
-    async fn work_off(&self, app: &greenlight::apps::App, entry: &DueEntry, shares: &Shares) -> Sweep {
-        let worked = self.checks.work_off(app, &entry.id, |submission, part| shares.take(submission, part)).await;
-        match worked {
-            Ok(Worked::Done) => Sweep { worked: 1, ..Sweep::default() },
-            Ok(Worked::NothingDue) => Sweep::default(),
-            Ok(Worked::HeldBack) => Sweep { held_back: 1, ..Sweep::default() },
+    async fn process(&self, app: &App, entry: &DueEntry, shares: &Shares) -> Sweep {
+        let allowed = |submission: &Submission, part| shares.take(submission, part);
+        match process_due(&self.checker, &self.bucket, app, entry, allowed).await {
+            Ok(Processed::Done) => Sweep { worked: 1, ..Sweep::default() },
+            Ok(Processed::NothingDue) => Sweep::default(),
+            Ok(Processed::HeldBack) => Sweep { held_back: 1, ..Sweep::default() },
             Err(error) => {
-                tracing::warn!(submission = %entry.id, error = %error, "a submission stays due");
+                let error = chain(&error);
+                tracing::warn!(app = %app.id, entry = ?entry.what, error, "an entry stays due");
                 Sweep { failed: 1, ..Sweep::default() }
             }
         }
@@ -157,11 +184,11 @@ impl Shares {
     fn used_up(&self, entry: &DueEntry) -> bool {
         let left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(left) = left.get(&entry.app) else { return false };
-        match entry.kind {
-            DueKind::Erasure => false,
-            DueKind::Text => left.text == 0,
-            DueKind::Media => left.media == 0,
-            DueKind::Both => left.text == 0 && left.media == 0,
+        match entry.what {
+            Due::Risky(_) | Due::Submission(DueKind::Erasure, _) => false,
+            Due::Submission(DueKind::Text, _) => left.text == 0,
+            Due::Submission(DueKind::Media, _) => left.media == 0,
+            Due::Submission(DueKind::Both, _) => left.text == 0 && left.media == 0,
         }
     }
 

@@ -1,6 +1,6 @@
 //! The Lambda function: settings, start, and a sweep at each turn of the schedule.
 
-use greenlight::clock::Clock;
+use greenlight::domain::clock::Clock;
 use greenlight::settings::log_level;
 use greenlight::start::Fatal;
 use lambda_runtime::{Error, LambdaEvent, service_fn};

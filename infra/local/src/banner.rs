@@ -33,13 +33,14 @@ fn keep(variable: &str, command: &str, field: &str) -> String {
 
 /// The commands, in the order in which they build on each other.
 ///
-/// Each names the whole URL and the key, so that it can be read, and pasted, without looking up what stands above; only
-/// what the one before has answered stands in a variable.
-pub fn steps(url: &str, app: &LocalApp, simulates: bool) -> Vec<Step> {
+/// Each names the whole URL, so that it can be read, and pasted, without looking up what stands above; what is secret, and
+/// what the one before has answered, stands in a variable. A key that was made up is printed once; one that was given is
+/// known to whoever gave it, and never printed.
+pub fn steps(url: &str, app: &LocalApp, simulates: bool, key_is_given: bool) -> Vec<Step> {
     let code = if simulates { "alice-'$RANDOM'" } else { "CODE_FROM_WX_LOGIN" };
     let (risky, doubtful) = (RISKY_WORDS[0], REVIEW_WORDS[0]);
     let author = r#"-H "Authorization: Bearer $TOKEN""#;
-    let owner = format!("-H 'Authorization: Bearer {}'", app.server_key);
+    let owner = r#"-H "Authorization: Bearer $KEY""#;
     let post = |body: &str| format!("curl -s {url}/v1/submissions {author} -d '{body}'");
     let get = |variable: &str| format!("curl -s {url}/v1/submissions/${variable} {owner}");
     let upload = |variable: &str, colour| {
@@ -54,7 +55,9 @@ pub fn steps(url: &str, app: &LocalApp, simulates: bool) -> Vec<Step> {
     };
     let judged = |variable: &str| format!("while {} | grep -q '\"pending\"'; do sleep 0.2; done; {0}", get(variable));
     let step = |title, command| Step { title, command };
+    let key = if key_is_given { "${KEY:?is to be the server key that you gave}" } else { app.server_key.as_str() };
     vec![
+        step("the owner: keep the server key in a variable", format!(r#"KEY={key}; echo "server key: kept""#)),
         step("log in", keep("TOKEN", &format!("curl -s {url}/v1/sessions -d '{{\"code\":\"{code}\"}}'"), "token")),
         step(
             "a clean text: public at once",
@@ -89,7 +92,9 @@ pub fn steps(url: &str, app: &LocalApp, simulates: bool) -> Vec<Step> {
 pub fn text(flags: &Flags, app: &LocalApp, url: &str, wechat: &str) -> String {
     let simulates = flags.simulates();
     let public = flags.public_url.as_deref().unwrap_or(url).trim_end_matches('/');
-    let mut facts = vec![("app", app.app_id.clone()), ("server key", app.server_key.clone())];
+    let key_is_given = flags.server_key.is_some();
+    let key = if key_is_given { "the one that you gave; set KEY to it".to_owned() } else { app.server_key.clone() };
+    let mut facts = vec![("app", app.app_id.clone()), ("server key", key)];
     if public != url {
         facts.push(("public URL", public.to_owned()));
     }
@@ -118,7 +123,7 @@ pub fn text(flags: &Flags, app: &LocalApp, url: &str, wechat: &str) -> String {
         let _ = writeln!(text, "  {name:<12} {fact}");
     }
     text.push_str("\nTry it, one after another in one shell (bash):\n依次粘贴到同一个 bash 终端即可体验：\n");
-    for step in steps(url, app, simulates) {
+    for step in steps(url, app, simulates, key_is_given) {
         let _ = writeln!(text, "\n# {}\n{}", step.title, step.command);
     }
     text.push_str("\nCtrl-C ends it.\n");

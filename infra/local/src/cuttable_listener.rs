@@ -33,9 +33,6 @@ pub async fn serve(listener: TcpListener, router: Router, stopped: watch::Receiv
 /// Serves `router` in the same way, and until what is returned is stopped: by then all that was read on its connections
 /// has been answered, or dropped because its caller is gone, and what was not read is lost. So a caller that died and
 /// had a way in of its own has nothing under way any more.
-///
-/// # Errors
-/// When the listener has no address.
 pub fn way_in(listener: TcpListener, router: Router, stopped: watch::Receiver<bool>) -> Result<Engine, EngineError> {
     let service = router.into_make_service_with_connect_info::<Connection>();
     Engine::serving(listener, |listener, stop| async move {

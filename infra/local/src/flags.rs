@@ -181,9 +181,6 @@ impl Flags {
     }
 
     /// The app of this run: as the flags have it, the rest made up where a simulator knows it too.
-    ///
-    /// # Errors
-    /// When a flag is missing or wrong.
     pub fn app(&self) -> Result<LocalApp, BadFlag> {
         let made_up = self.data.as_deref().map_or_else(MadeUp::new, MadeUp::kept)?;
         let needed = |flag: &str, given: &Option<String>, made_up: String| match given {

@@ -3,7 +3,8 @@
 use accept_upload::AcceptUpload;
 use axum::Router;
 use axum::extract::Request;
-use greenlight::clock::Clock;
+use greenlight::api::base_path::first_of;
+use greenlight::domain::clock::Clock;
 use greenlight::start::StartError;
 use receive_push::ReceivePush;
 use refresh_token::RefreshToken;
@@ -31,36 +32,42 @@ pub struct Functions {
 
 impl Functions {
     /// Starts them, each with the settings that `setting` gives for its name.
-    ///
-    /// # Errors
-    /// When a setting, the secret or the table cannot be used.
     pub async fn start(
         setting: &dyn Fn(&'static str, &str) -> Option<String>,
         clock: &Clock,
     ) -> Result<Self, StartError> {
-        Ok(Self {
-            submit_content: SubmitContent::start(&|name| setting("submit-content", name), clock.clone()).await?,
-            accept_upload: AcceptUpload::start(&|name| setting("accept-upload", name), clock.clone()).await?,
-            receive_push: ReceivePush::start(&|name| setting("receive-push", name), clock.clone()).await?,
-            refresh_token: RefreshToken::start(&|name| setting("refresh-token", name), clock.clone()).await?,
-            sweep_overdue: SweepOverdue::start(&|name| setting("sweep-overdue", name), clock.clone()).await?,
-            serve_media: ServeMedia::start(&|name| setting("serve-media", name), clock.clone()).await?,
-        })
+        let lookup = |function: &'static str| move |name: &str| setting(function, name);
+        let lookups =
+            ["submit-content", "accept-upload", "receive-push", "refresh-token", "sweep-overdue", "serve-media"];
+        let [api, uploads, pushes, refresh, sweep, media] = lookups.map(lookup);
+        let (submit_content, accept_upload, receive_push, refresh_token, sweep_overdue, serve_media) = tokio::try_join!(
+            SubmitContent::start(&api, clock.clone()),
+            AcceptUpload::start(&uploads, clock.clone()),
+            ReceivePush::start(&pushes, clock.clone()),
+            RefreshToken::start(&refresh, clock.clone()),
+            SweepOverdue::start(&sweep, clock.clone()),
+            ServeMedia::start(&media, clock.clone()),
+        )?;
+        Ok(Self { submit_content, accept_upload, receive_push, refresh_token, sweep_overdue, serve_media })
     }
 
-    /// All routes behind one address, as one domain would have them.
+    /// All routes behind one address, as one domain would have them, whatever prefix stands before them.
     pub fn router(&self) -> Router {
-        let submit_content = self.submit_content.clone().router();
-        let accept_upload = self.accept_upload.clone().router();
-        let receive_push = self.receive_push.clone().router();
-        let serve_media = self.serve_media.clone().router();
+        let api = self.submit_content.clone().router();
+        let uploads = self.accept_upload.clone().router();
+        let pushes = self.receive_push.clone().router();
+        let media = self.serve_media.clone().router();
         Router::new().fallback_service(tower::service_fn(move |request: Request| {
-            let segments: Vec<&str> = request.uri().path().split('/').skip(1).take(2).collect();
-            let router = match segments.as_slice() {
-                ["v1", "uploads"] => &accept_upload,
-                ["push", ..] => &receive_push,
-                ["media", ..] => &serve_media,
-                _ => &submit_content,
+            let path = request.uri().path();
+            let router = match (first_of(path, &accept_upload::HEADS), first_of(path, &submit_content::HEADS)) {
+                (Some(upload), other) if other.is_none_or(|other| upload < other) => &uploads,
+                (_, Some(_)) => &api,
+                (_, None) => match (path.rfind(receive_push::HEAD), path.rfind(serve_media::HEAD)) {
+                    (push, media) if push > media => &pushes,
+                    (_, Some(_)) => &media,
+                    // Nobody's: it answers that.
+                    _ => &api,
+                },
             };
             router.clone().oneshot(request)
         }))

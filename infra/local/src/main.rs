@@ -7,9 +7,10 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
 
 use clap::Parser;
-use greenlight::clock::Clock;
-use greenlight::ids::AppId;
-use greenlight::outbound::{self, OutboundSettings};
+use greenlight::domain::clock::Clock;
+use greenlight::domain::ids::AppId;
+use greenlight::error::chain;
+use greenlight::outbound::Outbound;
 use greenlight_local::banner;
 use greenlight_local::flags::{self, Flags, LocalApp};
 use greenlight_local::functions::Functions;
@@ -17,7 +18,7 @@ use greenlight_local::schedule;
 use greenlight_local::simulator::{SimulatedApp, Simulator};
 use greenlight_local::stack::{BUCKET, SECRET, Stack};
 use tokio::net::TcpListener;
-use tracing_subscriber::EnvFilter;
+use tracing::level_filters::LevelFilter;
 
 const REAL_WECHAT: &str = "https://api.weixin.qq.com";
 
@@ -35,10 +36,12 @@ fn main() -> ExitCode {
         }
     };
     // Our own targets only: the engines and the SDK below log whole requests when they are let.
-    let filter = EnvFilter::new(
-        "warn,s3s=off,s3s_fs=off,dynoxide=off,greenlight=info,greenlight_local=info,accept_upload=info,\
-         receive_push=info,refresh_token=info,serve_media=info,submit_content=info,sweep_overdue=info",
-    );
+    let mut filter = greenlight::log::filter(LevelFilter::INFO);
+    for directive in ["greenlight_local=info", "s3s=off", "s3s_fs=off", "dynoxide=off"] {
+        if let Ok(directive) = directive.parse() {
+            filter = filter.add_directive(directive);
+        }
+    }
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -110,7 +113,7 @@ async fn run(flags: Flags) -> Result<(), Box<dyn Error>> {
     settings.insert("GREENLIGHT_PUBLIC_URL", flags.public_url.clone().unwrap_or_else(|| url.clone()));
     let setting = |_: &'static str, name: &str| settings.get(name).cloned();
     let functions = Functions::start(&setting, &Clock::system()).await.map_err(|error| {
-        let line = error.to_string();
+        let line = chain(&error);
         line.replace("GREENLIGHT_PUBLIC_URL", "--public-url").replace("GREENLIGHT_WECHAT_URL", "--wechat-url")
     })?;
     for (flag, given) in [("--decision-url", &flags.decision_url), ("--relay-url", &flags.relay_url)] {
@@ -135,7 +138,7 @@ async fn run(flags: Flags) -> Result<(), Box<dyn Error>> {
 }
 
 async fn simulate(app: &LocalApp, url: &str) -> Result<Simulator, Box<dyn Error>> {
-    let client = outbound::client(&OutboundSettings::default())?;
+    let client = Outbound::new(None)?.aws_client()?;
     let simulated = SimulatedApp {
         app_id: AppId::parse(&app.app_id)?,
         app_secret: app.app_secret.clone(),

@@ -24,8 +24,8 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 
-use greenlight::clock::Clock;
-use greenlight::ids::AppId;
+use greenlight::domain::clock::Clock;
+use greenlight::domain::ids::AppId;
 use greenlight::wechat::envelope::AesKey;
 use tokio::net::TcpListener;
 
@@ -122,9 +122,6 @@ impl Simulator {
     }
 
     /// One more way in, for a caller that is to die.
-    ///
-    /// # Errors
-    /// When there is no port.
     pub async fn way_in(&self) -> Result<Engine, EngineError> {
         let listener = TcpListener::bind("127.0.0.1:0").await.map_err(EngineError::Listener)?;
         let router = router(&self.running.shared);

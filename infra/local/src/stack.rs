@@ -9,7 +9,7 @@ use aws_sdk_dynamodb::types::{
     ScalarAttributeType, StreamSpecification, StreamViewType, TimeToLiveSpecification,
 };
 use greenlight::aws::AwsSettings;
-use greenlight::outbound::{self, OutboundSettings};
+use greenlight::outbound::Outbound;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 
@@ -68,9 +68,6 @@ async fn any_port() -> Result<TcpListener, StackError> {
 
 impl Stack {
     /// Starts the engines and makes table and bucket. With a folder everything stays in it; without, nothing stays.
-    ///
-    /// # Errors
-    /// When an engine does not start, or the table cannot be made.
     pub async fn start(data: Option<&Path>) -> Result<Self, StackError> {
         let io = |what: String| move |error| StackError::Io { what, error };
         if let Some(folder) = data {
@@ -111,7 +108,7 @@ impl Stack {
             ("GREENLIGHT_TABLE", TABLE.to_owned()),
             ("GREENLIGHT_BUCKET", BUCKET.to_owned()),
             ("GREENLIGHT_SECRET", SECRET.to_owned()),
-            ("GREENLIGHT_DOOR", "stream".to_owned()),
+            ("GREENLIGHT_INVOKE_MODE", "response_stream".to_owned()),
         ])
     }
 
@@ -119,7 +116,7 @@ impl Stack {
         let failed = |error: &dyn std::fmt::Display| StackError::Table(error.to_string());
         let settings = self.settings();
         let lookup = |name: &str| settings.get(name).cloned();
-        let http = outbound::client(&OutboundSettings::default()).map_err(|error| failed(&error))?;
+        let http = Outbound::new(None).and_then(|outbound| outbound.aws_client()).map_err(|error| failed(&error))?;
         let client = AwsSettings::from_lookup(&lookup).map_err(|error| failed(&error))?.dynamodb(&http);
         let key = |name: &str, kind| KeySchemaElement::builder().attribute_name(name).key_type(kind).build();
         let text = |name: &str| {

@@ -165,7 +165,7 @@ mod tests {
     use tokio::sync::{mpsc, oneshot};
 
     use super::*;
-    use crate::outbound::{self, OutboundSettings};
+    use crate::outbound::Outbound;
 
     const CHUNK: usize = 64 * 1024;
     /// 3 MB in chunks.
@@ -198,7 +198,7 @@ mod tests {
     }
 
     fn connector(read_timeout: Option<Duration>) -> Connector {
-        let client = outbound::client(&OutboundSettings::default()).unwrap();
+        let client = Outbound::new(None).unwrap().aws_client().unwrap();
         Connector { client: ReqwestClient::new(client), read_timeout }
     }
 
@@ -268,8 +268,7 @@ mod tests {
             waiting.push(connected.unwrap());
             assert!(waiting.len() < 100, "this backlog has no end");
         }
-        let settings = OutboundSettings { connect_timeout: limit, ..OutboundSettings::default() };
-        let client = ReqwestClient::new(outbound::client(&settings).unwrap());
+        let client = ReqwestClient::new(Outbound::new(None).unwrap().client(limit).unwrap());
         let connector = Connector { client, read_timeout: None };
         let error = connector.call(to(address, "GET", SdkBody::empty())).await.unwrap_err();
         assert!(error.is_timeout(), "{error:?}");

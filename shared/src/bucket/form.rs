@@ -15,7 +15,7 @@ use time::OffsetDateTime;
 use time::macros::format_description;
 
 use crate::aws::AwsSettings;
-use crate::clock::Timestamp;
+use crate::domain::clock::Timestamp;
 
 /// Where and with which fields to upload. The file itself goes into the field `file`, which must be the last.
 #[derive(Clone, Debug, Serialize)]

@@ -2,11 +2,25 @@
 //!
 //! They hold keys only and are a moment behind: what they return is a hint, the item itself decides.
 
-use super::document::{Item, author_index_key, due_key, feed_key, moment_key, review_key, text, text_of};
-use super::{DUE_SHARDS, Table, TableError, classify};
-use crate::clock::Timestamp;
-use crate::ids::{AppId, AuthorId, Channel, SubmissionId};
-use crate::submission::{PartName, State, Submission};
+use std::collections::HashMap;
+
+use super::item::{Item, one_of_many, text, text_of};
+use super::{Table, TableError, classify, keys};
+use crate::domain::clock::Timestamp;
+use crate::domain::ids::{AppId, AuthorId, Channel, SubmissionId, TraceId};
+use crate::domain::submission::DueKind;
+
+/// How many entries of a shard one look at the due queue reads at most: so many keys are about 15 MB on the wire.
+const MOST_READ: usize = 100_000;
+
+/// What is due.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Due {
+    /// Bytes of a submission are to be erased, or WeChat is to be asked about its parts.
+    Submission(DueKind, SubmissionId),
+    /// A risky verdict may not be applied yet.
+    Risky(TraceId),
+}
 
 /// An entry of the due queue.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -15,51 +29,8 @@ pub struct DueEntry {
     pub due: Timestamp,
     /// Whose it is.
     pub app: AppId,
-    /// What it may take.
-    pub kind: DueKind,
-    /// What.
-    pub id: SubmissionId,
-}
-
-/// Which of WeChat's APIs it may take to work off a submission.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum DueKind {
-    /// None: bytes are to be erased.
-    Erasure,
-    /// Text checks.
-    Text,
-    /// Media checks.
-    Media,
-    /// Both.
-    Both,
-}
-
-impl DueKind {
-    const ALL: [Self; 4] = [Self::Erasure, Self::Text, Self::Media, Self::Both];
-
-    /// What a submission may take.
-    pub fn of(submission: &Submission) -> Self {
-        match (submission.state, submission.part(PartName::Text), submission.media.is_empty()) {
-            (State::Withdrawn, _, _) => Self::Erasure,
-            (_, Some(_), true) => Self::Text,
-            (_, Some(_), false) => Self::Both,
-            (_, None, _) => Self::Media,
-        }
-    }
-
-    /// Its letter in the due queue's key.
-    pub fn letter(self) -> char {
-        match self {
-            Self::Erasure => 'e',
-            Self::Text => 't',
-            Self::Media => 'm',
-            Self::Both => 'b',
-        }
-    }
-
-    fn parse(letter: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| letter.len() == 1 && letter.starts_with(kind.letter()))
-    }
+    /// What it is.
+    pub what: Due,
 }
 
 /// An entry of a list, with the key that it is sorted by.
@@ -88,77 +59,79 @@ enum Order {
 
 fn id_of(item: &Item) -> Result<SubmissionId, TableError> {
     let key = text_of(item, "pk").unwrap_or_default();
-    key.strip_prefix("S#")
-        .and_then(|id| SubmissionId::parse(id).ok())
-        .ok_or_else(|| TableError::Corrupt { key: key.clone(), reason: "not a submission's key".to_owned() })
+    let id = key.strip_prefix("S#").and_then(|id| SubmissionId::parse(id).ok());
+    id.ok_or_else(|| TableError::Corrupt { key, reason: "not a submission's key".to_owned() })
+}
+
+/// An entry of the due queue; nothing where it is of a kind that this code does not know. Newer code may have put it
+/// there, and will see to it.
+fn due_entry(item: &Item) -> Option<DueEntry> {
+    let place = text_of(item, "queue_sk")?;
+    let mut place = place.splitn(3, '#');
+    let (due, app, letter) = (place.next()?.parse().ok()?, AppId::parse(place.next()?).ok()?, place.next()?);
+    let letter = letter.parse::<char>().ok()?;
+    let kinds = [DueKind::Erasure, DueKind::Text, DueKind::Media, DueKind::Both];
+    let what = if letter == keys::RISKY {
+        let trace_id = text_of(item, "pk")?;
+        Due::Risky(TraceId::parse(trace_id.strip_prefix(&format!("T#{app}#"))?).ok()?)
+    } else {
+        Due::Submission(kinds.into_iter().find(|kind| keys::letter(*kind) == letter)?, id_of(item).ok()?)
+    };
+    Some(DueEntry { due: Timestamp(due), app, what })
+}
+
+/// What a submission's place in an author's list is.
+pub fn place_by_author(created_at: Timestamp, id: &SubmissionId) -> String {
+    keys::moment_of(created_at, id)
+}
+
+/// What a submission's place in a channel's feed or in the review queue is.
+pub fn place_in_queue(since: Timestamp, id: &SubmissionId) -> String {
+    keys::moment_of(since, id)
 }
 
 impl Table {
-    /// What a submission's place in an author's list is.
-    pub fn place_by_author(created_at: Timestamp, id: &SubmissionId) -> String {
-        format!("{}#{id}", moment_key(created_at))
-    }
-
-    /// What a submission's place in a channel's feed or in the review queue is.
-    pub fn place_in_queue(since: Timestamp, id: &SubmissionId) -> String {
-        format!("{}#{id}", moment_key(since))
-    }
-
-    /// What is due at `now` in one shard, oldest first; at most `limit` entries.
-    ///
-    /// # Errors
-    /// When the table does not answer.
-    pub async fn due(&self, shard: u8, now: Timestamp, limit: usize) -> Result<Vec<DueEntry>, TableError> {
-        let mut entries = Vec::new();
+    /// What is due at `now` in one shard, oldest first; of each app at most `most_of_an_app` checks and as many
+    /// erasures, so that no backlog hides what stands behind it.
+    pub async fn due(&self, shard: u8, now: Timestamp, most_of_an_app: usize) -> Result<Vec<DueEntry>, TableError> {
+        let (mut entries, mut of_an_app, mut read) = (Vec::new(), HashMap::<(AppId, bool), usize>::new(), 0);
         let mut after = None;
         loop {
-            let answer = self
+            let call = self
                 .client
                 .query()
                 .table_name(&self.name)
                 .index_name("queue")
                 .key_condition_expression("queue_pk = :queue AND queue_sk < :now")
-                .expression_attribute_values(":queue", text(due_key(shard % DUE_SHARDS)))
+                .expression_attribute_values(":queue", text(keys::due(shard)))
                 // Every key of this very moment is smaller: '#', which stands behind the digits, sorts before '$'.
-                .expression_attribute_values(":now", text(format!("{}$", moment_key(now))))
-                .set_exclusive_start_key(after)
-                .limit(i32::try_from((limit - entries.len()).max(1)).unwrap_or(i32::MAX))
-                .send()
-                .await
-                .map_err(|error| classify("Query", error))?;
-            for item in answer.items.unwrap_or_default() {
-                let key = text_of(&item, "queue_sk").unwrap_or_default();
-                let corrupt = || TableError::Corrupt { key: key.clone(), reason: "not a due time".to_owned() };
-                let mut key_parts = key.splitn(3, '#');
-                let (due, app) = key_parts.next().zip(key_parts.next()).ok_or_else(corrupt)?;
-                let kind = key_parts.next().and_then(DueKind::parse).ok_or_else(corrupt)?;
-                entries.push(DueEntry {
-                    due: Timestamp(due.parse().map_err(|_| corrupt())?),
-                    app: AppId::parse(app).map_err(|_| corrupt())?,
-                    kind,
-                    id: id_of(&item)?,
-                });
+                .expression_attribute_values(":now", text(format!("{}$", keys::moment(now))))
+                .set_exclusive_start_key(after);
+            let answer = call.send().await.map_err(|error| classify("Query", error))?;
+            let items = answer.items.unwrap_or_default();
+            read += items.len();
+            for entry in items.iter().filter_map(due_entry) {
+                let erasure = matches!(entry.what, Due::Submission(DueKind::Erasure, _));
+                let so_far = of_an_app.entry((entry.app.clone(), erasure)).or_default();
+                if *so_far < most_of_an_app {
+                    *so_far += 1;
+                    entries.push(entry);
+                }
             }
             after = answer.last_evaluated_key.filter(|key| !key.is_empty());
-            if after.is_none() || entries.len() >= limit {
+            if after.is_none() || read >= MOST_READ {
                 return Ok(entries);
             }
         }
     }
 
     /// What waits for review in an app, oldest first, behind `after`.
-    ///
-    /// # Errors
-    /// When the table does not answer.
     pub async fn reviews(&self, app: &AppId, after: Option<&str>, limit: usize) -> Result<Page, TableError> {
-        let partition = ("queue_pk", review_key(app));
+        let partition = ("queue_pk", keys::review(app));
         self.page("queue", partition, "queue_sk", Order::OldestFirst, after, limit).await
     }
 
     /// A channel's approved submissions, newest first, behind `after`.
-    ///
-    /// # Errors
-    /// When the table does not answer.
     pub async fn feed(
         &self,
         app: &AppId,
@@ -166,14 +139,11 @@ impl Table {
         after: Option<&str>,
         limit: usize,
     ) -> Result<Page, TableError> {
-        let partition = ("queue_pk", feed_key(app, channel));
+        let partition = ("queue_pk", keys::feed(app, channel));
         self.page("queue", partition, "queue_sk", Order::NewestFirst, after, limit).await
     }
 
     /// An author's submissions, newest first, behind `after`.
-    ///
-    /// # Errors
-    /// When the table does not answer.
     pub async fn by_author(
         &self,
         app: &AppId,
@@ -181,7 +151,7 @@ impl Table {
         after: Option<&str>,
         limit: usize,
     ) -> Result<Page, TableError> {
-        let partition = ("author_pk", author_index_key(app, author));
+        let partition = ("author_pk", keys::author(app, author));
         self.page("by_author", partition, "created_at", Order::NewestFirst, after, limit).await
     }
 
@@ -215,7 +185,9 @@ impl Table {
         let answer = call.send().await.map_err(|error| classify("Query", error))?;
         let mut page = Page { more: answer.last_evaluated_key.is_some_and(|key| !key.is_empty()), ..Page::default() };
         for item in answer.items.unwrap_or_default() {
-            page.entries.push(Listed { id: id_of(&item)?, place: text_of(&item, sort_name).unwrap_or_default() });
+            if let Some(id) = one_of_many(id_of(&item)) {
+                page.entries.push(Listed { id, place: text_of(&item, sort_name).unwrap_or_default() });
+            }
         }
         Ok(page)
     }

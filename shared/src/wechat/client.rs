@@ -1,18 +1,24 @@
 //! The client: one method for each of WeChat's APIs that are called.
 
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
+use bytes::Bytes;
+use http_body::{Frame, SizeHint};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
 use super::error::{Class, WeChatError};
-use super::verdict::{Label, Suggest, Verdict};
-use crate::apps::App;
-use crate::ids::{OpenId, TraceId};
-use crate::media::MediaKind;
-use crate::settings::PublicUrl;
-use crate::submission::Scene;
-use crate::text::{Hints, visible};
+use crate::domain::base_url::BaseUrl;
+use crate::domain::ids::{AppId, OpenId, TraceId};
+use crate::domain::media::MediaKind;
+use crate::domain::submission::Scene;
+use crate::domain::text::{Hints, judged_form};
+use crate::domain::verdict::{Label, Suggest, Verdict};
 
 /// How long any single call may take; a caller with a tighter deadline stops waiting sooner.
 const CALL_TIMEOUT: Duration = Duration::from_secs(8);
@@ -23,7 +29,7 @@ const LONGEST_ANSWER: usize = 256 * 1024;
 #[derive(Clone, Debug)]
 pub struct WeChat {
     http: reqwest::Client,
-    base: PublicUrl,
+    base: BaseUrl,
 }
 
 /// A token and for how long it is good.
@@ -35,7 +41,7 @@ pub struct FreshToken {
     pub expires_in: Duration,
 }
 
-/// WeChat's word on a text.
+/// WeChat's answer about a text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TextJudged {
     /// The verdict.
@@ -64,6 +70,65 @@ pub struct TextCheck<'a> {
     pub scene: Scene,
     /// The author.
     pub openid: &'a OpenId,
+}
+
+/// A picture or sound to be judged: at most 10 MB.
+#[derive(Clone, Copy, Debug)]
+pub struct MediaCheck<'a> {
+    /// Where WeChat downloads it.
+    pub url: &'a str,
+    /// What it is.
+    pub kind: MediaKind,
+    /// The scene.
+    pub scene: Scene,
+    /// The author.
+    pub openid: &'a OpenId,
+}
+
+/// Who calls, where WeChat wants the secret itself and no token.
+#[derive(Clone, Copy, Debug)]
+pub struct Credentials<'a> {
+    /// The app.
+    pub app_id: &'a AppId,
+    /// Its AppSecret.
+    pub app_secret: &'a SecretString,
+}
+
+/// Whether a request's body was asked for by the connection: from then on WeChat may have read the request, and before
+/// it cannot have. Its clones are one.
+#[derive(Clone, Debug, Default)]
+pub struct Asked(Arc<AtomicBool>);
+
+impl Asked {
+    /// Whether it was.
+    pub fn is_set(&self) -> bool {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+/// A request's body that notes when it is asked for.
+struct NotedBody {
+    bytes: Option<Bytes>,
+    asked: Asked,
+}
+
+impl http_body::Body for NotedBody {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        self.asked.0.store(true, Ordering::SeqCst);
+        Poll::Ready(self.bytes.take().map(|bytes| Ok(Frame::data(bytes))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.bytes.is_none()
+    }
+
+    // It becomes `Content-Length`; WeChat is not known to take chunks.
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.bytes.as_ref().map_or(0, |bytes| u64::try_from(bytes.len()).unwrap_or(u64::MAX)))
+    }
 }
 
 /// A number that WeChat may send as a string.
@@ -118,27 +183,42 @@ const V1_RISKY: Verdict = Verdict { suggest: Suggest::Risky, label: Some(Label(2
 
 impl WeChat {
     /// WeChat's servers at `base`, normally `https://api.weixin.qq.com`.
-    pub fn new(http: reqwest::Client, base: PublicUrl) -> Self {
+    pub fn new(http: reqwest::Client, base: BaseUrl) -> Self {
         Self { http, base }
     }
 
+    /// Opens a connection, so that the first call need not: asks for nothing in particular, and does not care for the
+    /// answer.
+    pub async fn connect(&self) {
+        let request = self.http.head(self.base.as_str()).timeout(CALL_TIMEOUT);
+        if let Err(error) = request.send().await {
+            tracing::debug!(error = %error.without_url(), "no connection to WeChat at the start");
+        }
+    }
+
     /// Sends a request and reads the answer, if it has no `errcode` but 0.
+    ///
+    /// Where no connection comes about the request is made once more: a packet that is lost costs the connect timeout, and
+    /// a second attempt is the quicker way.
     async fn call<T: for<'de> Deserialize<'de>>(
         &self,
         api: &'static str,
-        request: reqwest::RequestBuilder,
+        request: impl Fn() -> reqwest::RequestBuilder,
     ) -> Result<T, WeChatError> {
         // The URL holds the token or the secret, so it must not be in the error.
         let unanswered = |error: reqwest::Error| {
             let error = error.without_url();
-            let kind = match () {
-                () if error.is_timeout() => "timed out",
-                () if error.is_connect() => "no connection",
-                () => "connection broken",
-            };
-            WeChatError::unanswered(api, kind)
+            match () {
+                () if error.is_connect() => WeChatError::unreached(api),
+                () if error.is_timeout() => WeChatError::unanswered(api, "timed out"),
+                () => WeChatError::unanswered(api, "connection broken"),
+            }
         };
-        let mut answer = request.timeout(CALL_TIMEOUT).send().await.map_err(unanswered)?;
+        let send = || async { request().timeout(CALL_TIMEOUT).send().await.map_err(unanswered) };
+        let mut answer = match send().await {
+            Err(error) if error.class == Class::Unreached => send().await,
+            answer => answer,
+        }?;
         if !answer.status().is_success() {
             return Err(WeChatError::unanswered(api, format!("HTTP {}", answer.status().as_u16())));
         }
@@ -159,24 +239,35 @@ impl WeChat {
         serde_json::from_slice(&body).map_err(|_| WeChatError::unanswered(api, "the answer lacks what it should have"))
     }
 
-    fn post(&self, path: &str, token: &SecretString, body: &impl Serialize) -> reqwest::RequestBuilder {
-        let url = format!("{}?access_token={}", self.base.join(path), query_value(token.expose_secret()));
-        self.post_json(url, body)
+    /// Posts JSON and notes in `asked` when its body goes out.
+    ///
+    /// serde_json writes UTF-8 as it is, but for control characters, which no judged text has ([`judged_form`]): WeChat is
+    /// said to pass anything that is written as `\u` escapes.
+    async fn post<T: for<'de> Deserialize<'de>>(
+        &self,
+        api: &'static str,
+        url: String,
+        body: &impl Serialize,
+        asked: &Asked,
+    ) -> Result<T, WeChatError> {
+        let json = Bytes::from(serde_json::to_vec(body).unwrap_or_default());
+        let request = || {
+            let body = NotedBody { bytes: Some(json.clone()), asked: asked.clone() };
+            self.http
+                .post(&url)
+                .header("content-type", "application/json; charset=utf-8")
+                .body(reqwest::Body::wrap(body))
+        };
+        self.call(api, request).await
     }
 
-    /// serde_json writes UTF-8 as it is, but for control characters, which no judged text has ([`visible`]): WeChat is
-    /// said to pass anything that is written as `\u` escapes.
-    fn post_json(&self, url: String, body: &impl Serialize) -> reqwest::RequestBuilder {
-        let json = serde_json::to_vec(body).unwrap_or_default();
-        self.http.post(url).header("content-type", "application/json; charset=utf-8").body(json)
+    fn with_token(&self, path: &str, token: &SecretString) -> String {
+        format!("{}?access_token={}", self.base.join(path), query_value(token.expose_secret()))
     }
 
     /// The app's current token, in normal mode: WeChat gives the same one until it nears its end.
     /// (WeChat: getStableAccessToken.)
-    ///
-    /// # Errors
-    /// When WeChat gives none.
-    pub async fn stable_token(&self, app: &App) -> Result<FreshToken, WeChatError> {
+    pub async fn stable_token(&self, app: Credentials<'_>) -> Result<FreshToken, WeChatError> {
         #[derive(Serialize)]
         struct Body<'a> {
             grant_type: &'static str,
@@ -186,12 +277,12 @@ impl WeChat {
         }
         let body = Body {
             grant_type: "client_credential",
-            appid: app.id.as_str(),
+            appid: app.app_id.as_str(),
             secret: app.app_secret.expose_secret(),
             force_refresh: false,
         };
-        let request = self.post_json(self.base.join("cgi-bin/stable_token"), &body);
-        let answer: TokenAnswer = self.call("stable_token", request).await?;
+        let url = self.base.join("cgi-bin/stable_token");
+        let answer: TokenAnswer = self.post("stable_token", url, &body, &Asked::default()).await?;
         if answer.access_token.is_empty() || answer.expires_in == 0 {
             return Err(WeChatError::unanswered("stable_token", "an empty token"));
         }
@@ -201,26 +292,25 @@ impl WeChat {
     }
 
     /// The user that a code from wx.login belongs to. (WeChat: code2Session.) Its session_key is not even read.
-    ///
-    /// # Errors
-    /// When WeChat refuses the code or blocks the user, or does not answer.
-    pub async fn code_to_session(&self, app: &App, code: &str) -> Result<OpenId, WeChatError> {
+    pub async fn code_to_session(&self, app: Credentials<'_>, code: &str) -> Result<OpenId, WeChatError> {
         let url = format!(
             "{}?appid={}&secret={}&js_code={}&grant_type=authorization_code",
             self.base.join("sns/jscode2session"),
-            query_value(app.id.as_str()),
+            query_value(app.app_id.as_str()),
             query_value(app.app_secret.expose_secret()),
             query_value(code),
         );
-        let answer: LoginAnswer = self.call("jscode2session", self.http.get(url)).await?;
+        let answer: LoginAnswer = self.call("jscode2session", || self.http.get(&url)).await?;
         Ok(answer.openid)
     }
 
     /// WeChat's verdict on a text. (WeChat: msgSecCheck, version 2.)
-    ///
-    /// # Errors
-    /// When WeChat gives none.
-    pub async fn check_text(&self, token: &SecretString, check: TextCheck<'_>) -> Result<TextJudged, WeChatError> {
+    pub async fn check_text(
+        &self,
+        token: &SecretString,
+        check: TextCheck<'_>,
+        asked: &Asked,
+    ) -> Result<TextJudged, WeChatError> {
         const API: &str = "msg_sec_check";
         #[derive(Serialize)]
         struct Body<'a> {
@@ -235,8 +325,11 @@ impl WeChat {
             #[serde(skip_serializing_if = "Option::is_none")]
             signature: Option<&'a str>,
         }
-        let (title, nickname, signature) =
-            (check.hints.title.map(visible), check.hints.nickname.map(visible), check.hints.signature.map(visible));
+        let (title, nickname, signature) = (
+            check.hints.title.map(judged_form),
+            check.hints.nickname.map(judged_form),
+            check.hints.signature.map(judged_form),
+        );
         let body = Body {
             content: check.content,
             version: 2,
@@ -246,8 +339,8 @@ impl WeChat {
             nickname: nickname.as_deref(),
             signature: signature.as_deref(),
         };
-        let request = self.post("wxa/msg_sec_check", token, &body);
-        let answer: TextAnswer = match self.call(API, request).await {
+        let url = self.with_token("wxa/msg_sec_check", token);
+        let answer: TextAnswer = match self.post(API, url, &body, asked).await {
             Err(error) if error.class == Class::Risky => {
                 return Ok(TextJudged { verdict: V1_RISKY, trace_id: None });
             }
@@ -260,17 +353,12 @@ impl WeChat {
         })
     }
 
-    /// Asks WeChat to judge the picture or sound at `url`. (WeChat: mediaCheckAsync, version 2.)
-    ///
-    /// # Errors
-    /// When WeChat does not take it.
+    /// Asks WeChat to judge a picture or sound. (WeChat: mediaCheckAsync, version 2.)
     pub async fn check_media(
         &self,
         token: &SecretString,
-        url: &str,
-        kind: MediaKind,
-        scene: Scene,
-        openid: &OpenId,
+        check: MediaCheck<'_>,
+        asked: &Asked,
     ) -> Result<MediaAnswer, WeChatError> {
         const API: &str = "media_check_async";
         #[derive(Serialize)]
@@ -282,14 +370,14 @@ impl WeChat {
             openid: &'a str,
         }
         let body = Body {
-            media_url: url,
-            media_type: kind.wechat_media_type(),
+            media_url: check.url,
+            media_type: check.kind.wechat_media_type(),
             version: 2,
-            scene: scene.number(),
-            openid: openid.as_str(),
+            scene: check.scene.number(),
+            openid: check.openid.as_str(),
         };
-        let request = self.post("wxa/media_check_async", token, &body);
-        let answer: MediaAnswerFields = match self.call(API, request).await {
+        let url = self.with_token("wxa/media_check_async", token);
+        let answer: MediaAnswerFields = match self.post(API, url, &body, asked).await {
             Err(error) if error.class == Class::Risky => return Ok(MediaAnswer::Judged(V1_RISKY)),
             answer => answer?,
         };

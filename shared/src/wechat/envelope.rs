@@ -19,7 +19,7 @@ use secrecy::{ExposeSecret, ExposeSecretMut, SecretBox, SecretString};
 use sha1::{Digest, Sha1};
 use subtle::ConstantTimeEq;
 
-use crate::ids::AppId;
+use crate::domain::ids::AppId;
 
 /// WeChat pads to whole blocks of this many bytes, twice AES's own block.
 const PADDED_BLOCK: usize = 32;
@@ -58,9 +58,6 @@ pub struct BadAesKey;
 
 impl AesKey {
     /// Reads the 43 characters that WeChat's console shows: 32 bytes in base64, its closing `=` left out.
-    ///
-    /// # Errors
-    /// When the text has another length or other characters.
     pub fn parse(text: &str) -> Result<Self, BadAesKey> {
         let mut key = SecretBox::new(Box::new([0_u8; 32]));
         if text.len() != 43 {
@@ -130,9 +127,6 @@ pub enum EnvelopeError {
 ///
 /// Inside stand 16 random bytes, the message's length in four bytes, the message, the app id, and 1 to 32 bytes of
 /// padding, each of them the number of them. All of that is checked.
-///
-/// # Errors
-/// Says what is wrong with the message; see [`EnvelopeError`].
 pub fn open(key: &AesKey, encrypt_base64: &str, app: &AppId) -> Result<Vec<u8>, EnvelopeError> {
     let encrypted = STANDARD.decode(encrypt_base64).map_err(|_| EnvelopeError::NotBase64)?;
     if encrypted.is_empty() || encrypted.len() % PADDED_BLOCK != 0 {

@@ -7,8 +7,10 @@ use std::fmt;
 pub enum Class {
     /// The access token is not taken: get a new one and try once more.
     Token,
-    /// Try again later: WeChat is busy, unreachable, slow, or not understood.
+    /// Try again later: WeChat is busy, slow, or not understood.
     Busy,
+    /// No connection came about, so WeChat was not asked.
+    Unreached,
     /// This minute's quota is used up.
     MinuteQuota,
     /// The day's quota is used up (or, as the field reports, the minute's).
@@ -90,6 +92,11 @@ impl WeChatError {
             None => format!("rid {rid}"),
         };
         Self { api, class: Class::of(errcode), errcode: Some(errcode), detail }
+    }
+
+    /// No connection came about, however often it was tried.
+    pub fn unreached(api: &'static str) -> Self {
+        Self { api, class: Class::Unreached, errcode: None, detail: "no connection".to_owned() }
     }
 
     /// No answer, or none that can be understood.

@@ -6,17 +6,20 @@
 //! <https://developers.weixin.qq.com/miniprogram/dev/server/API/sec-center/sec-check/api_mediacheckasync>.
 
 mod body;
+mod fields;
 mod media_check;
 #[cfg(test)]
 mod tests;
 
 use secrecy::ExposeSecret;
 
-use self::body::{Body, Malformed};
+use self::body::Body;
+use self::fields::Malformed;
 use super::envelope::{self, EnvelopeError, PushKey};
-use super::verdict::{Suggest, Verdict};
-use crate::clock::Timestamp;
-use crate::ids::{AppId, TraceId};
+use crate::domain::clock::Timestamp;
+use crate::domain::ids::{AppId, TraceId};
+use crate::domain::outcome::Outcome;
+use crate::domain::verdict::{Suggest, Verdict};
 
 /// The largest body that is read; WeChat's own have a few hundred bytes.
 pub const MAX_PUSH_BYTES: usize = 1 << 20;
@@ -110,7 +113,7 @@ pub enum PlaintextPolicy {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Push {
     /// What happened.
-    pub event: Event,
+    pub event: PushEvent,
     /// Whether the signature covers the event. In plaintext mode it does not: whoever saw one push can forge others.
     pub secured: bool,
     /// `CreateTime`, to the second, where it is readable.
@@ -119,7 +122,7 @@ pub struct Push {
 
 /// What WeChat pushes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Event {
+pub enum PushEvent {
     /// `wxa_media_check`: the end of a media check.
     MediaCheck(MediaCheck),
     /// Anything else; a mini program has one push URL for everything.
@@ -137,21 +140,7 @@ pub struct MediaCheck {
     /// Which check; the answer to `media_check_async` named it.
     pub trace_id: TraceId,
     /// How it ended.
-    pub outcome: MediaOutcome,
-}
-
-/// How a media check ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MediaOutcome {
-    /// With a verdict.
-    Verdict(Verdict),
-    /// Without one, for this reason: -1008 when WeChat could not download the medium.
-    Failed {
-        /// WeChat's code, never 0.
-        errcode: i64,
-    },
-    /// WeChat says that all went well, or says nothing, but there is no verdict that can be read.
-    Unreadable,
+    pub outcome: Outcome,
 }
 
 /// Why a push is not taken, by what its sender is to be told. The texts in it are for the operator alone.
@@ -201,9 +190,6 @@ pub fn verify_url(keys: &[PushKey], query: &PushQuery) -> Result<String, PushErr
 /// Of the body nothing but `Encrypt` is read before the signature holds. Where there is an `Encrypt`, only what is
 /// inside counts, whatever stands beside it (兼容模式, compatible mode). While keys are changed, any token may have
 /// signed and any AES key may open: WeChat's console changes them one at a time.
-///
-/// # Errors
-/// See [`PushError`].
 pub fn receive(
     app: &AppId,
     keys: &[PushKey],
@@ -253,14 +239,14 @@ fn push_in(app: &AppId, body: &Body<'_>, secured: bool) -> Result<Push, PushErro
             return Err(PushError::WrongApp);
         }
         let outcome = match fields.outcome() {
-            MediaOutcome::Verdict(verdict) if !secured => {
-                MediaOutcome::Verdict(Verdict { suggest: verdict.suggest.max(Suggest::Review), ..verdict })
+            Outcome::Verdict(verdict) if !secured => {
+                Outcome::Verdict(Verdict { suggest: verdict.suggest.max(Suggest::Review), ..verdict })
             }
             outcome => outcome,
         };
-        Event::MediaCheck(MediaCheck { trace_id: fields.trace_id()?, outcome })
+        PushEvent::MediaCheck(MediaCheck { trace_id: fields.trace_id()?, outcome })
     } else {
-        Event::Other { msg_type: head.msg_type().unwrap_or_default(), event: head.event() }
+        PushEvent::Other { msg_type: head.msg_type().unwrap_or_default(), event: head.event() }
     };
     Ok(Push { event, secured, created_at: head.created_at() })
 }

@@ -1,6 +1,6 @@
 //! Sessions: by a code from wx.login, or by the owner's word.
 
-use greenlight::clock::Timestamp;
+use greenlight::domain::clock::Timestamp;
 use greenlight_local::simulator::Api;
 use greenlight_tests::world::{Plan, World, app_id, server_key};
 use serde_json::json;

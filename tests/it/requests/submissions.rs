@@ -1,6 +1,7 @@
 //! Submissions: made, judged whole, read by whom they are for, repeated, withdrawn; and text checks beside them.
 
 use greenlight_local::simulator::Api;
+use greenlight_tests::pictures::{GREEN, picture};
 use greenlight_tests::world::{Plan, World, app_id, server_key};
 use serde_json::{Value, json};
 
@@ -338,4 +339,42 @@ async fn a_repeat_is_known_however_much_came_since_and_even_at_the_limit() {
     let asked = world.simulator.calls(&app_id(0), Api::MsgSecCheck);
     assert_eq!(world.submit(&alice, &first).await.expect(200).text("id"), id);
     assert_eq!(world.simulator.calls(&app_id(0), Api::MsgSecCheck), asked, "nothing was asked again");
+}
+
+#[tokio::test]
+async fn what_readers_cannot_see_does_not_hide_a_word_from_the_judge() {
+    let world = World::start().await;
+    let alice = world.log_in("alice").await;
+    let family = "👨\u{200d}👩\u{200d}👧";
+    for (written, shown, judged) in [
+        ("违\u{200b}禁\u{2060}品", "违\u{200b}禁\u{2060}品", "违禁品"),
+        (family, family, "👨👩👧"),
+        ("\u{202e}品禁违\u{202c}", "品禁违", "品禁违"),
+        ("a\u{2066}b\u{2069}c\u{200f}", "abc\u{200f}", "abc"),
+    ] {
+        let answer = world.submit(&alice, &json!({"scene": 1, "text": written})).await.expect(201);
+        assert_eq!(answer.text("text"), shown, "{written:?}");
+        assert_eq!(judged_texts(&world).last().unwrap(), judged, "{written:?}");
+        let rejected = judged.contains("违禁");
+        assert_eq!(answer.text("state"), if rejected { "rejected" } else { "approved" }, "{written:?}");
+        let check = world.post("/v1/checks/text", &alice, &json!({"scene": 1, "content": written})).await.expect(200);
+        assert_eq!(check.text("suggest"), if rejected { "risky" } else { "pass" }, "{written:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_text_in_which_nobody_could_see_anything_is_400() {
+    let world = World::start().await;
+    let alice = world.log_in("alice").await;
+    let upload = world.uploaded(&alice, &picture(GREEN, 1)).await;
+    for nothing in ["\u{200b}", "\u{202e}\u{202c}", "\u{0}\u{7f}", "\u{feff}\u{2060}\u{ad}"] {
+        for field in ["title", "text", "nickname", "signature"] {
+            let body = json!({"scene": 1, field: nothing, "media": [{"upload_id": upload}]});
+            let refused = problem(world.submit(&alice, &body).await, 400, "invalid_submission");
+            assert_eq!(refused.faults(), [field], "{nothing:?}");
+        }
+        let check = world.post("/v1/checks/text", &alice, &json!({"scene": 1, "content": nothing})).await;
+        assert_eq!(problem(check, 400, "invalid_check").faults(), ["content"], "{nothing:?}");
+    }
+    assert!(judged_texts(&world).is_empty());
 }

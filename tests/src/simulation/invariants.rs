@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use data_encoding::HEXLOWER;
-use greenlight::submission::{State, Submission};
+use greenlight::domain::submission::{State, Submission};
 use greenlight_local::simulator::{Api, CheckRecord, PushRecord};
 use serde_json::Value;
 use sha2::{Digest, Sha256};

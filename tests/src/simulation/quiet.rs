@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use greenlight::clock::Timestamp;
-use greenlight::ids::SubmissionId;
-use greenlight::submission::Queue;
+use greenlight::domain::clock::Timestamp;
+use greenlight::domain::ids::SubmissionId;
+use greenlight::domain::submission::Queue;
 use greenlight::table::Consistency;
 use greenlight_local::simulator::{Behaviour, ReleaseOrder};
 use http::Method;
@@ -105,7 +105,7 @@ impl Stage {
     async fn next_due(&self) -> Result<Option<(Duration, String)>, String> {
         let ids: Vec<String> = self.book().told.iter().flat_map(|told| told.ids.clone()).collect();
         let ids: Vec<SubmissionId> = ids.iter().map(|id| SubmissionId::parse(id).expect("an id")).collect();
-        let table = &self.world.functions.submit_content.checks.table;
+        let table = &self.world.functions.submit_content.checker.table;
         let stored = table.submissions(&ids).await.map_err(|error| error.to_string())?;
         let due = stored.iter().filter_map(|submission| match submission.queue() {
             Some(Queue::Due { at }) => {
@@ -136,9 +136,9 @@ impl Stage {
     }
 
     /// What stands in the table.
-    pub(super) async fn stored(&self, id: &str) -> Result<Option<greenlight::submission::Submission>, String> {
+    pub(super) async fn stored(&self, id: &str) -> Result<Option<greenlight::domain::submission::Submission>, String> {
         let id = SubmissionId::parse(id).map_err(|_| format!("`{id}` is no id"))?;
-        let table = &self.world.functions.submit_content.checks.table;
+        let table = &self.world.functions.submit_content.checker.table;
         table.submission(&id, Consistency::Strong).await.map_err(|error| error.to_string())
     }
 }

@@ -7,8 +7,8 @@ use std::time::Duration;
 use axum::body::Body;
 use futures_util::FutureExt;
 use futures_util::future::{LocalBoxFuture, join_all};
-use greenlight::clock::Timestamp;
-use greenlight::ids::SubmissionId;
+use greenlight::domain::clock::Timestamp;
+use greenlight::domain::ids::SubmissionId;
 use greenlight::table::Consistency;
 use greenlight_local::functions::Functions;
 use greenlight_local::simulator::{Api, CheckRecord, ForcedVerdict, ReleaseOrder, Verdict};
@@ -345,21 +345,23 @@ impl Stage {
 
     /// Lets whatever the table is still told to do wrong go wrong for nobody.
     pub(super) async fn clear_the_table_s_orders(&self) {
-        let table = &self.world.functions.submit_content.checks.table;
+        let table = &self.world.functions.submit_content.checker.table;
         while self.world.proxy.orders_left() > 0 {
             // One call about each kind of key; most of them fail, as they are to.
             let (id, app) = (SubmissionId::random(), app_id(0));
             let _ = table.submission(&id, Consistency::Strong).await;
-            let _ = table.app(&app, Consistency::Strong).await;
-            let author =
-                greenlight::ids::AuthorId::of(&app, &greenlight::ids::OpenId::parse("nobody").expect("an openid"));
+            let _ = table.access_state(&app, Consistency::Strong).await;
+            let author = greenlight::domain::ids::AuthorId::of(
+                &app,
+                &greenlight::domain::ids::OpenId::parse("nobody").expect("an openid"),
+            );
             let _ = table.author(&app, &author, Consistency::Strong).await;
             let link = greenlight::table::TraceLink {
                 submission: id,
-                part: greenlight::submission::PartName::Text,
+                part: greenlight::domain::submission::PartName::Text,
                 attempt: 0,
             };
-            let trace_id = greenlight::ids::TraceId::parse("nothing").expect("a trace id");
+            let trace_id = greenlight::domain::ids::TraceId::parse("nothing").expect("a trace id");
             let _ = table.link_trace(&app, &trace_id, &link, self.world.now()).await;
         }
     }

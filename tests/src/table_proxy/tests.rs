@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::types::{
 };
 use aws_sdk_dynamodb::{Client, error::ProvideErrorMetadata};
 use greenlight::aws::AwsSettings;
-use greenlight::outbound::{self, OutboundSettings};
+use greenlight::outbound::Outbound;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -23,7 +23,7 @@ impl Table {
     async fn new() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let engine = dynamodb::start(listener, None).await.unwrap();
-        let http = outbound::client(&OutboundSettings::default()).unwrap();
+        let http = Outbound::new(None).and_then(|outbound| outbound.aws_client()).unwrap();
         let proxy = TableProxy::start(engine.url.clone(), http.clone()).await;
         let table = Self { proxy, http, _engine: engine };
         table.create().await;

@@ -3,7 +3,7 @@
 //! Facts from Microsoft's documentation of `BITMAPFILEHEADER`, `BITMAPCOREHEADER`, `BITMAPINFOHEADER`,
 //! `BITMAPV4HEADER` and `BITMAPV5HEADER` (learn.microsoft.com, wingdi.h).
 
-use greenlight::media::MediaType;
+use greenlight::domain::media::MediaType;
 
 use super::Unfit;
 use super::reader::Reader;

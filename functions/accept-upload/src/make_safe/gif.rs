@@ -2,7 +2,7 @@
 //!
 //! Facts from the GIF89a specification (CompuServe, 1990), §§17–26.
 
-use greenlight::media::MediaType;
+use greenlight::domain::media::MediaType;
 
 use super::reader::Reader;
 use super::{Found, Unfit};

@@ -3,7 +3,7 @@
 //! Facts from ITU-T T.81 (the format), T.871 (JFIF), T.872 §6.5.3 (Adobe), Exif 2.32 §4.5.4 (the APP1 segment and its
 //! tags) and ICC.1:2022 annex B.4 (the APP2 segment).
 
-use greenlight::media::MediaType;
+use greenlight::domain::media::MediaType;
 
 use super::Unfit;
 use super::exif;

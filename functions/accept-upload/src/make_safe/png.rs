@@ -3,7 +3,7 @@
 //!
 //! Facts from Portable Network Graphics, third edition (W3C, 2025): §5 chunks, §11 their contents, §5.6 their order.
 
-use greenlight::media::MediaType;
+use greenlight::domain::media::MediaType;
 
 use super::checksum::png_crc;
 use super::exif;

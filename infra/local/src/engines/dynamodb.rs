@@ -15,9 +15,6 @@ const FILE: &str = "table.sqlite";
 ///
 /// What was answered from a file survives a kill: SQLite's write-ahead log is synced before each commit returns. What
 /// has expired is deleted when a file is opened, for nothing else does it here.
-///
-/// # Errors
-/// When the directory or the database cannot be opened.
 pub async fn start(listener: TcpListener, data: Option<&Path>) -> Result<Engine, EngineError> {
     let database = match data {
         None => Database::memory().map_err(refused)?,

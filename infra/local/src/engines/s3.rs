@@ -34,14 +34,11 @@ use super::{Engine, EngineError};
 /// The most that is held in memory of one upload. Greenlight's own limits are far below it.
 const MOST_BYTES: usize = 64 * 1024 * 1024;
 
-/// Serves S3 on `listener` with the files of the directory `data`, to who signs with these keys; makes the `buckets`
+/// Serves S3 on `listener` with the files of the directory `data`, to whoever signs with these keys; makes the `buckets`
 /// that are not there yet.
 ///
 /// What was answered survives a kill. An object that was being written when the process died is absent, or whole; its
 /// content type may then be missing. Two engines must not share a directory.
-///
-/// # Errors
-/// When the directory cannot be made or opened.
 pub async fn start(
     listener: TcpListener,
     data: &Path,

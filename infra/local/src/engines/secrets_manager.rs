@@ -7,7 +7,7 @@ use axum::Router;
 use axum::extract::State;
 use axum::routing::post;
 use bytes::Bytes;
-use greenlight::clock::{Clock, Timestamp};
+use greenlight::domain::clock::{Clock, Timestamp};
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
@@ -52,9 +52,6 @@ impl std::fmt::Debug for SharedSecrets {
 }
 
 /// Serves `secrets` on `listener`.
-///
-/// # Errors
-/// When the listener has no address.
 pub async fn start(listener: TcpListener, secrets: SharedSecrets) -> Result<Engine, EngineError> {
     Engine::routing(listener, Router::new().route("/", post(answer)).with_state(secrets))
 }

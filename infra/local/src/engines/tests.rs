@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use data_encoding::{BASE64, HEXLOWER};
-use greenlight::clock::Clock;
+use greenlight::domain::clock::Clock;
 use s3s::crypto::{Checksum, Sha256};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

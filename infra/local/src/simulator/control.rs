@@ -9,8 +9,8 @@ use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
 use bytes::Bytes;
-use greenlight::clock::Timestamp;
-use greenlight::ids::AppId;
+use greenlight::domain::clock::Timestamp;
+use greenlight::domain::ids::AppId;
 use http::{StatusCode, header};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -244,7 +244,7 @@ async fn change_user(
     Path((app_id, openid, action)): Path<(String, String, String)>,
 ) -> Result<StatusCode, Problem> {
     let app_id = shared.known(&app_id)?;
-    if greenlight::ids::OpenId::parse(&openid).is_err() {
+    if greenlight::domain::ids::OpenId::parse(&openid).is_err() {
         return Err(Problem::new(StatusCode::BAD_REQUEST, "invalid_openid", "this is no openid"));
     }
     let now = shared.clock.now();

@@ -6,7 +6,7 @@ use axum::body::Body;
 use axum::extract::connect_info::ConnectInfo;
 use axum::extract::{Request, State};
 use axum::response::Response;
-use greenlight::ids::AppId;
+use greenlight::domain::ids::AppId;
 use http::{StatusCode, header};
 use serde::Deserialize;
 use serde_json::json;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use greenlight::ids::AppId;
+use greenlight::domain::ids::AppId;
 use greenlight::wechat::envelope::{AesKey, seal, signature};
 use http::header;
 use serde::{Deserialize, Serialize};

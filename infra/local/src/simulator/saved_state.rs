@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-use greenlight::clock::Timestamp;
-use greenlight::ids::AppId;
+use greenlight::domain::clock::Timestamp;
+use greenlight::domain::ids::AppId;
 use serde::{Deserialize, Serialize};
 
 use super::shared::Shared;

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-use greenlight::clock::Clock;
-use greenlight::ids::AppId;
+use greenlight::domain::clock::Clock;
+use greenlight::domain::ids::AppId;
 use tokio::sync::watch;
 
 use super::world::{App, World};

@@ -8,8 +8,8 @@ use axum::body::Body;
 use axum::extract::{Path, RawQuery, State};
 use axum::routing::{get, post};
 use bytes::Bytes;
-use greenlight::clock::{Clock, Timestamp};
-use greenlight::ids::AppId;
+use greenlight::domain::clock::{Clock, Timestamp};
+use greenlight::domain::ids::AppId;
 use greenlight::wechat::envelope::{AesKey, open};
 use http::{HeaderMap, StatusCode, header};
 use serde_json::{Value, json};
@@ -125,7 +125,7 @@ impl Bench {
         let outside = Outside::default();
         let outside_url = outside.start().await;
         let clock = Clock::by_hand(Timestamp::parse_rfc3339("2026-03-01T04:00:30Z").unwrap());
-        let client = greenlight::outbound::client(&greenlight::outbound::OutboundSettings::default()).unwrap();
+        let client = greenlight::outbound::Outbound::new(None).unwrap().aws_client().unwrap();
         let (app, other) = (AppId::parse("wx0001").unwrap(), AppId::parse("wx0002").unwrap());
         let simulated = |app_id: &AppId| SimulatedApp {
             app_id: app_id.clone(),

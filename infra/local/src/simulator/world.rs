@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
 use data_encoding::HEXLOWER;
-use greenlight::clock::Timestamp;
-use greenlight::ids::AppId;
+use greenlight::domain::clock::Timestamp;
+use greenlight::domain::ids::AppId;
 
 use super::vocabulary::api::{Api, Refusal};
 use super::vocabulary::behaviour::Behaviour;

@@ -72,7 +72,7 @@ fn pasted(commands: &[(String, String)]) -> BTreeMap<String, String> {
 async fn every_command_of_the_banner_works_as_printed() {
     let run = Run::start(&[]);
     let commands = commands(&run.banner);
-    assert_eq!(commands.len(), 13, "{}", run.banner);
+    assert_eq!(commands.len(), 14, "{}", run.banner);
     let printed = pasted(&commands);
     let said = |title: &str| {
         let mut found = printed.iter().filter(|(name, _)| name.starts_with(title)).map(|(_, text)| text.as_str());
@@ -120,4 +120,22 @@ async fn the_facts_of_the_banner_are_true() {
     for (title, _) in commands(&run.banner) {
         assert!(!title.contains(['\'', '"', '`', '$']), "pasting it must not open a quote: {title}");
     }
+}
+
+#[test]
+fn a_key_that_was_given_is_not_printed_and_one_that_was_made_up_is() {
+    let given = "sk-known-to-whoever-gave-it";
+    let run = Run::start(&["--server-key", given]);
+    assert!(!run.banner.contains(given), "{}", run.banner);
+    assert!(run.fact("server key").starts_with("the one that you gave"), "{}", run.banner);
+    let keeps = |banner: &str| commands(banner).into_iter().find(|(_, command)| command.starts_with("KEY=")).unwrap().1;
+    let bash = |lines: &str| {
+        let ran = Command::new("bash").args(["--noprofile", "--norc", "-c", lines]).env_remove("KEY").output().unwrap();
+        (ran.status.success(), String::from_utf8_lossy(&ran.stderr).into_owned())
+    };
+    let (done, said) = bash(&keeps(&run.banner));
+    assert!(!done && said.contains("server key that you gave"), "{said}");
+    assert!(bash(&format!("KEY={given}\n{}", keeps(&run.banner))).0);
+    let run = Run::start(&[]);
+    assert!(keeps(&run.banner).contains(run.fact("server key")));
 }

@@ -15,8 +15,8 @@ use base64::Engine;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
 use cbc::cipher::block_padding::NoPadding;
 use cbc::cipher::{BlockModeEncrypt, KeyIvInit};
-use greenlight::clock::Clock;
-use greenlight::outbound::{self, OutboundSettings};
+use greenlight::domain::clock::Clock;
+use greenlight::outbound::Outbound;
 use serde_json::{Value, json};
 use sha1::{Digest, Sha1};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
@@ -84,7 +84,7 @@ impl FakeWeChat {
     pub(crate) async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
-        let http = outbound::client(&OutboundSettings::default()).unwrap();
+        let http = Outbound::new(None).and_then(|outbound| outbound.aws_client()).unwrap();
         let fake = Self(Arc::new(State {
             address,
             http,

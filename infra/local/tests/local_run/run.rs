@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use greenlight::outbound::{self, OutboundSettings};
+use greenlight::outbound::Outbound;
 use serde_json::Value;
 
 /// So long nothing takes even on a busy machine; what takes longer will not come.
@@ -152,7 +152,7 @@ impl Run {
         }
         let url = banner.lines().next().and_then(|line| line.strip_prefix("Greenlight is at "));
         let url = url.unwrap_or_else(|| panic!("no URL in {banner}")).to_owned();
-        let http = outbound::client(&OutboundSettings::default()).expect("a client");
+        let http = Outbound::new(None).and_then(|outbound| outbound.aws_client()).expect("a client");
         Self { process, banner, url, http }
     }
 

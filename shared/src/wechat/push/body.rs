@@ -7,12 +7,8 @@ use quick_xml::escape::resolve_predefined_entity;
 use quick_xml::events::Event as Xml;
 use serde::{Deserialize, de::DeserializeOwned};
 
-use super::media_check::{CheckResult, MediaCheckFields, ResultFields, Scalar};
-use crate::clock::Timestamp;
-
-/// A body that is not as it should be, and how.
-#[derive(Debug)]
-pub(super) struct Malformed(pub(super) &'static str);
+use super::fields::{CheckResult, Malformed, MediaCheckFields, ResultFields, Scalar};
+use crate::domain::clock::Timestamp;
 
 /// XML is read to this depth; WeChat's has four.
 const MAX_DEPTH: usize = 64;

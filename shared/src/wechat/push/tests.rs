@@ -5,8 +5,8 @@ mod hostile_input;
 mod shapes;
 
 use super::*;
+use crate::domain::verdict::Label;
 use crate::wechat::envelope::{AesKey, seal, signature};
-use crate::wechat::verdict::Label;
 
 const APP: &str = "wx8f16a5be77871234";
 const TOKEN: &str = "a-token";
@@ -74,19 +74,22 @@ fn plain(message: &[u8]) -> Result<Push, PushError> {
     receive(&app(), &keys(), PlaintextPolicy::Allow, &plain_query(TOKEN), message)
 }
 
-fn outcome_of(push: Result<Push, PushError>) -> MediaOutcome {
+/// No verdict that can be read, though WeChat names no error.
+const UNREADABLE: Outcome = Outcome::Failed { errcode: None };
+
+fn outcome_of(push: Result<Push, PushError>) -> Outcome {
     match push.unwrap().event {
-        Event::MediaCheck(check) => check.outcome,
+        PushEvent::MediaCheck(check) => check.outcome,
         other => panic!("{other:?}"),
     }
 }
 
-fn verdict(suggest: Suggest, label: Option<u32>) -> MediaOutcome {
-    MediaOutcome::Verdict(Verdict { suggest, label: label.map(Label) })
+fn verdict(suggest: Suggest, label: Option<u32>) -> Outcome {
+    Outcome::Verdict(Verdict { suggest, label: label.map(Label) })
 }
 
 /// The outcome of a JSON check with these fields.
-fn json_outcome(fields: &str) -> MediaOutcome {
+fn json_outcome(fields: &str) -> Outcome {
     outcome_of(secured(&format!(r#"{{"MsgType":"event","Event":"wxa_media_check","trace_id":"t-1",{fields}}}"#)))
 }
 
@@ -94,7 +97,7 @@ fn xml_check(fields: &str) -> String {
     format!("<xml><MsgType>event</MsgType><Event>wxa_media_check</Event><trace_id>t-1</trace_id>{fields}</xml>")
 }
 
-fn xml_outcome(fields: &str) -> MediaOutcome {
+fn xml_outcome(fields: &str) -> Outcome {
     outcome_of(secured(&xml_check(fields)))
 }
 
@@ -107,8 +110,8 @@ fn is_not_authentic(push: &Result<Push, PushError>) -> bool {
 }
 
 fn is_pass(push: &Result<Push, PushError>) -> bool {
-    let Ok(Push { event: Event::MediaCheck(check), .. }) = push else { return false };
-    matches!(check.outcome, MediaOutcome::Verdict(Verdict { suggest: Suggest::Pass, .. }))
+    let Ok(Push { event: PushEvent::MediaCheck(check), .. }) = push else { return false };
+    matches!(check.outcome, Outcome::Verdict(Verdict { suggest: Suggest::Pass, .. }))
 }
 
 mod vectors {
@@ -152,7 +155,7 @@ mod vectors {
         let keys = [push_key(text(&vector, "token"), KEY)];
         let body = text(&vector, "body").as_bytes();
         let push = receive(&app(), &keys, PlaintextPolicy::Allow, &query, body).unwrap();
-        let debug_demo = Event::Other { msg_type: "event".into(), event: Some("debug_demo".into()) };
+        let debug_demo = PushEvent::Other { msg_type: "event".into(), event: Some("debug_demo".into()) };
         assert_eq!(push, Push { event: debug_demo, secured: false, created_at: Some(Timestamp(1_714_037_059_000)) });
         let refused = receive(&app(), &keys, PlaintextPolicy::Refuse, &query, body);
         assert_eq!(refused, Err(PushError::PlaintextRefused));
@@ -168,7 +171,7 @@ mod vectors {
             let body = text(&vector, body).as_bytes();
             let push = receive(&app, &keys, PlaintextPolicy::Refuse, &query, body).unwrap();
             assert!(push.secured);
-            assert_eq!(push.event, Event::Other { msg_type: "event".into(), event: Some("debug_demo".into()) });
+            assert_eq!(push.event, PushEvent::Other { msg_type: "event".into(), event: Some("debug_demo".into()) });
             let third_party = AppId::parse("wx134c8103faa5a59e").unwrap();
             let wrong = receive(&third_party, &keys, PlaintextPolicy::Refuse, &query, body);
             assert_eq!(wrong, Err(PushError::WrongApp));
@@ -188,7 +191,7 @@ mod vectors {
         let app = AppId::parse(text(&vector, "appid")).unwrap();
         let body = text(&vector, "body_xml").as_bytes();
         let push = receive(&app, &keys, PlaintextPolicy::Refuse, &query, body).unwrap();
-        assert_eq!(push.event, Event::Other { msg_type: "text".into(), event: None });
+        assert_eq!(push.event, PushEvent::Other { msg_type: "text".into(), event: None });
         assert_eq!(push.created_at, Some(Timestamp(1_234_567_898_000)));
     }
 }

@@ -4,7 +4,7 @@
 //! Facts from Microsoft's Advanced Systems Format specification, revision 01.20.06: §2.1 objects, §3 header objects,
 //! §5 data object, §10 GUIDs; and from the registry of WAVE formats in mmreg.h.
 
-use greenlight::media::MediaType;
+use greenlight::domain::media::MediaType;
 
 use super::super::reader::Reader;
 use super::super::{Found, Unfit};

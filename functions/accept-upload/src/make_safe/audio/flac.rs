@@ -2,7 +2,7 @@
 //!
 //! Facts from RFC 9639, §8 (metadata blocks) and §9 (frames).
 
-use greenlight::media::MediaType;
+use greenlight::domain::media::MediaType;
 
 use super::super::Unfit;
 use super::super::checksum::{flac_crc8, flac_crc16};

@@ -2,7 +2,7 @@
 //!
 //! Facts from RFC 3533 (pages), RFC 7845 §§3–5 (Opus in Ogg) and the Vorbis I specification, §4.2, §5 and §A.2.
 
-use greenlight::media::MediaType;
+use greenlight::domain::media::MediaType;
 
 use super::super::checksum::ogg_crc;
 use super::super::reader::Reader;

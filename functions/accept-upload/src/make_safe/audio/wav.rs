@@ -3,7 +3,7 @@
 //! Facts from Microsoft and IBM, Multimedia Programming Interface and Data Specifications 1.0 (1991), §3, and from
 //! Microsoft's documentation of `WAVEFORMATEX` and `WAVEFORMATEXTENSIBLE`.
 
-use greenlight::media::MediaType;
+use greenlight::domain::media::MediaType;
 
 use super::super::reader::Reader;
 use super::super::{Found, Unfit};

@@ -1,7 +1,7 @@
 //! What the checks of texts and of media ask for alike: a version, a scene, an author.
 
-use greenlight::clock::Timestamp;
-use greenlight::ids::AppId;
+use greenlight::domain::clock::Timestamp;
+use greenlight::domain::ids::AppId;
 
 use crate::simulator::vocabulary::api::Refusal;
 use crate::simulator::world::World;

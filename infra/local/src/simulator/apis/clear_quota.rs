@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use greenlight::clock::Timestamp;
+use greenlight::domain::clock::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 

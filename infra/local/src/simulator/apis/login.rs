@@ -1,8 +1,8 @@
 //! Login: codes that work once, and users that are always the same.
 
 use data_encoding::BASE64;
-use greenlight::clock::Timestamp;
-use greenlight::ids::AppId;
+use greenlight::domain::clock::Timestamp;
+use greenlight::domain::ids::AppId;
 use serde_json::{Value, json};
 
 use crate::simulator::shared::Shared;

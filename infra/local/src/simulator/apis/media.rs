@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use greenlight::clock::Timestamp;
-use greenlight::ids::AppId;
+use greenlight::domain::clock::Timestamp;
+use greenlight::domain::ids::AppId;
 use http::{StatusCode, header};
 use serde::Deserialize;
 use serde_json::{Value, json};

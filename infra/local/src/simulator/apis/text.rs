@@ -1,6 +1,6 @@
 //! `msg_sec_check`: texts are judged by the words in them.
 
-use greenlight::clock::Timestamp;
+use greenlight::domain::clock::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
 

@@ -1,7 +1,7 @@
 //! `stable_token` and `token`: access tokens of two kinds.
 
-use greenlight::clock::Timestamp;
-use greenlight::ids::AppId;
+use greenlight::domain::clock::Timestamp;
+use greenlight::domain::ids::AppId;
 use serde::Deserialize;
 use serde_json::{Value, json};
 

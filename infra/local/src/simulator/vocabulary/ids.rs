@@ -1,7 +1,7 @@
 //! Names that are computed, so that they are always the same: openids, accounts, digests.
 
 use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
-use greenlight::ids::AppId;
+use greenlight::domain::ids::AppId;
 use sha2::{Digest, Sha256};
 
 /// A real openid has 28 characters, and those of one app begin alike.

@@ -1,7 +1,7 @@
 //! A check of a medium: as it is taken, and as its verdict is pushed.
 
-use greenlight::clock::Timestamp;
-use greenlight::ids::AppId;
+use greenlight::domain::clock::Timestamp;
+use greenlight::domain::ids::AppId;
 use serde::{Deserialize, Serialize};
 
 use super::behaviour::PushShape;

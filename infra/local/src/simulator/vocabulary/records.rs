@@ -1,7 +1,7 @@
 //! The record of what was asked and pushed.
 
-use greenlight::clock::Timestamp;
-use greenlight::ids::AppId;
+use greenlight::domain::clock::Timestamp;
+use greenlight::domain::ids::AppId;
 use serde::Serialize;
 
 use super::api::Api;

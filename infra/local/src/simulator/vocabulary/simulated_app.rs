@@ -1,6 +1,6 @@
 //! A mini program as the simulator is told of it.
 
-use greenlight::ids::AppId;
+use greenlight::domain::ids::AppId;
 
 /// A mini program that the simulator knows.
 #[derive(Clone)]

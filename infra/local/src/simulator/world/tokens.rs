@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use data_encoding::BASE64URL_NOPAD;
-use greenlight::clock::Timestamp;
-use greenlight::ids::AppId;
+use greenlight::domain::clock::Timestamp;
+use greenlight::domain::ids::AppId;
 
 use super::{IssuedToken, TokenKind, World};
 use crate::simulator::vocabulary::api::Refusal;

@@ -18,7 +18,7 @@ fn version_2_says_pass_review_or_risky() {
 fn numbers_may_be_texts() {
     let json = r#""version":"2","errcode":"0","result":{"suggest":"pass","label":"100"}"#;
     assert_eq!(json_outcome(json), verdict(Suggest::Pass, Some(100)));
-    assert_eq!(json_outcome(r#""errcode":"-1008""#), MediaOutcome::Failed { errcode: -1008 });
+    assert_eq!(json_outcome(r#""errcode":"-1008""#), Outcome::Failed { errcode: Some(-1008) });
     assert_eq!(json_outcome(r#""isrisky":"1","status_code":"0""#), verdict(Suggest::Risky, None));
     let push = secured(&V2_JSON.replace("1626959646", r#""1626959646""#)).unwrap();
     assert_eq!(push.created_at, Some(Timestamp(1_626_959_646_000)));
@@ -26,7 +26,7 @@ fn numbers_may_be_texts() {
 
 #[test]
 fn a_failed_check_has_no_result_and_is_never_a_pass() {
-    let failed = |errcode| MediaOutcome::Failed { errcode };
+    let failed = |errcode| Outcome::Failed { errcode: Some(errcode) };
     assert_eq!(json_outcome(r#""version":2,"detail":[],"errcode":-1008,"errmsg":"下载错误""#), failed(-1008));
     assert_eq!(json_outcome(r#""version":2,"errcode":43104"#), failed(43104));
     assert_eq!(json_outcome(r#""errcode":-1008,"result":{"suggest":"pass","label":100}"#), failed(-1008));
@@ -53,13 +53,13 @@ fn no_readable_result_is_no_verdict() {
         r#""errcode":18446744073709551615,"result":{"suggest":"pass"}"#,
         r#""detail":[{"suggest":"pass","label":100}]"#,
     ] {
-        assert_eq!(json_outcome(fields), MediaOutcome::Unreadable, "{fields}");
+        assert_eq!(json_outcome(fields), UNREADABLE, "{fields}");
     }
     let xml = "<errcode>0<b>1</b></errcode><result><suggest>pass</suggest></result>";
-    assert_eq!(xml_outcome(xml), MediaOutcome::Unreadable);
-    assert_eq!(xml_outcome("<errcode/><result><suggest>pass</suggest></result>"), MediaOutcome::Unreadable);
-    assert_eq!(xml_outcome("<errcode>0</errcode><result>pass</result>"), MediaOutcome::Unreadable);
-    assert_eq!(xml_outcome("<errcode>0</errcode>"), MediaOutcome::Unreadable);
+    assert_eq!(xml_outcome(xml), UNREADABLE);
+    assert_eq!(xml_outcome("<errcode/><result><suggest>pass</suggest></result>"), UNREADABLE);
+    assert_eq!(xml_outcome("<errcode>0</errcode><result>pass</result>"), UNREADABLE);
+    assert_eq!(xml_outcome("<errcode>0</errcode>"), UNREADABLE);
 }
 
 #[test]
@@ -74,7 +74,7 @@ fn a_result_that_is_not_understood_is_for_a_human() {
         r#"{"suggest":"pass","label":[100]}"#,
         r#"{"suggest":"pass","label":20002}"#,
     ] {
-        let MediaOutcome::Verdict(said) = json_outcome(&format!(r#""errcode":0,"result":{result}"#)) else {
+        let Outcome::Verdict(said) = json_outcome(&format!(r#""errcode":0,"result":{result}"#)) else {
             panic!("{result}")
         };
         assert_eq!(said.suggest, Suggest::Review, "{result}");
@@ -92,18 +92,18 @@ fn version_1_says_isrisky() {
     for unreadable in
         [r#""isrisky":2"#, r#""isrisky":-1"#, r#""isrisky":"""#, r#""isrisky":false"#, r#""status_code":0"#]
     {
-        assert_eq!(json_outcome(unreadable), MediaOutcome::Unreadable, "{unreadable}");
+        assert_eq!(json_outcome(unreadable), UNREADABLE, "{unreadable}");
     }
 }
 
 #[test]
 fn version_1_writes_its_codes_without_a_sign() {
     let code = |code: &str| json_outcome(&format!(r#""isrisky":0,"status_code":{code}"#));
-    assert_eq!(code("4294966288"), MediaOutcome::Failed { errcode: -1008 });
-    assert_eq!(code("\"4294966287\""), MediaOutcome::Failed { errcode: -1009 });
-    assert_eq!(code("-1008"), MediaOutcome::Failed { errcode: -1008 });
-    assert_eq!(code("4294967296"), MediaOutcome::Failed { errcode: 4_294_967_296 });
-    assert_eq!(code("\"?\""), MediaOutcome::Unreadable);
+    assert_eq!(code("4294966288"), Outcome::Failed { errcode: Some(-1008) });
+    assert_eq!(code("\"4294966287\""), Outcome::Failed { errcode: Some(-1009) });
+    assert_eq!(code("-1008"), Outcome::Failed { errcode: Some(-1008) });
+    assert_eq!(code("4294967296"), Outcome::Failed { errcode: Some(4_294_967_296) });
+    assert_eq!(code("\"?\""), UNREADABLE);
 }
 
 #[test]
@@ -115,10 +115,10 @@ fn where_the_two_versions_contradict_the_worse_holds() {
     assert_eq!(both(risky, r#""isrisky":0"#), verdict(Suggest::Risky, Some(20002)));
     assert_eq!(both(risky, r#""isrisky":1"#), verdict(Suggest::Risky, Some(20002)));
     assert_eq!(both(pass, r#""isrisky":0"#), verdict(Suggest::Pass, Some(100)));
-    assert_eq!(both(pass, r#""status_code":4294966288"#), MediaOutcome::Failed { errcode: -1008 });
-    assert_eq!(both(r#""errcode":-1008"#, r#""isrisky":0"#), MediaOutcome::Failed { errcode: -1008 });
+    assert_eq!(both(pass, r#""status_code":4294966288"#), Outcome::Failed { errcode: Some(-1008) });
+    assert_eq!(both(r#""errcode":-1008"#, r#""isrisky":0"#), Outcome::Failed { errcode: Some(-1008) });
     assert_eq!(both(r#""errcode":-1008"#, r#""isrisky":1"#), verdict(Suggest::Risky, None));
-    assert_eq!(both(r#""version":2"#, r#""isrisky":0"#), MediaOutcome::Unreadable);
+    assert_eq!(both(r#""version":2"#, r#""isrisky":0"#), UNREADABLE);
     let review = r#""errcode":0,"result":{"suggest":"review"}"#;
     assert_eq!(both(review, r#""status_code":5"#), verdict(Suggest::Review, None));
 }
@@ -129,16 +129,16 @@ fn in_xml_only_the_results_own_suggest_counts() {
     let risky = "<result><suggest>risky</suggest><label>20002</label></result>";
     let fields = format!("{detail}{detail}<errcode>0</errcode>{risky}");
     assert_eq!(xml_outcome(&fields), verdict(Suggest::Risky, Some(20002)));
-    assert_eq!(xml_outcome(detail), MediaOutcome::Unreadable);
+    assert_eq!(xml_outcome(detail), UNREADABLE);
     // A detail's code is not the check's, nor is a result that lies deeper.
     let failed = "<detail><errcode>0</errcode></detail><errcode>-1008</errcode>";
-    assert_eq!(xml_outcome(failed), MediaOutcome::Failed { errcode: -1008 });
+    assert_eq!(xml_outcome(failed), Outcome::Failed { errcode: Some(-1008) });
     let deeper = format!("<errcode>0</errcode><detail><result><suggest>pass</suggest></result></detail>{risky}");
     assert_eq!(xml_outcome(&deeper), verdict(Suggest::Risky, Some(20002)));
     let nested = "<errcode>0</errcode><result><item><suggest>pass</suggest></item></result>";
     assert_eq!(xml_outcome(nested), verdict(Suggest::Review, None));
     let twice_inside = "<detail><suggest>pass</suggest><suggest>pass</suggest></detail><errcode>-1</errcode>";
-    assert_eq!(xml_outcome(twice_inside), MediaOutcome::Failed { errcode: -1 });
+    assert_eq!(xml_outcome(twice_inside), Outcome::Failed { errcode: Some(-1) });
 }
 
 #[test]
@@ -205,9 +205,9 @@ fn other_events_are_accepted_whatever_else_is_in_them() {
         (xml, "event", Some("a&b中")),
         ("<xml/>", "", None),
     ] {
-        let expected = Event::Other { msg_type: msg_type.into(), event: event.map(str::to_owned) };
+        let expected = PushEvent::Other { msg_type: msg_type.into(), event: event.map(str::to_owned) };
         assert_eq!(secured(message).unwrap().event, expected, "{message}");
     }
     let long = format!(r#"{{"MsgType":"{}"}}"#, "长".repeat(100_000));
-    assert_eq!(secured(&long).unwrap().event, Event::Other { msg_type: "长".repeat(64), event: None });
+    assert_eq!(secured(&long).unwrap().event, PushEvent::Other { msg_type: "长".repeat(64), event: None });
 }

@@ -1,0 +1,215 @@
+//! A submission as whoever looks sees it.
+
+use greenlight::api::caller::{Caller, Who};
+use greenlight::api::language::Language;
+use greenlight::domain::author::Actor;
+use greenlight::domain::base_url::BaseUrl;
+use greenlight::domain::clock::Timestamp;
+use greenlight::domain::ids::AuthorId;
+use greenlight::domain::media_path;
+use greenlight::domain::submission::{
+    Decider, Decision, PartName, PartState, Reason, Scene, State, Submission, VisibleTo,
+};
+use greenlight::domain::verdict::{Label, Suggest};
+use serde::Serialize;
+use serde_json::Value;
+
+/// Who looks at a submission: its author, its owner, or anyone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Viewer(Option<Actor>);
+
+impl Viewer {
+    /// Its owner.
+    pub(crate) const OWNER: Self = Self(Some(Actor::Owner));
+
+    /// Who the caller is to this submission. An author of another app, or the owner of one, is anyone.
+    pub(crate) fn of(caller: Option<&Caller>, submission: &Submission) -> Self {
+        match caller {
+            Some(caller) if caller.app.id != submission.app => Self(None),
+            Some(Caller { who: Who::Owner, .. }) => Self::OWNER,
+            Some(Caller { who: Who::Author(openid), app, .. }) => {
+                Self((AuthorId::of(&app.id, openid) == submission.author).then_some(Actor::Author))
+            }
+            None => Self(None),
+        }
+    }
+
+    /// As whom the viewer may act on the submission, if at all.
+    pub(crate) fn actor(self) -> Option<Actor> {
+        self.0
+    }
+
+    /// Whether the submission is shown to this viewer at all.
+    pub(crate) fn sees(self, submission: &Submission) -> bool {
+        match (submission.visible_to(), self.0) {
+            (_, Some(Actor::Owner)) | (VisibleTo::Everyone, _) | (VisibleTo::Author, Some(Actor::Author)) => true,
+            (VisibleTo::Author | VisibleTo::Nobody, _) => false,
+        }
+    }
+}
+
+/// A submission as its viewer sees it.
+#[derive(Serialize)]
+pub(crate) struct SubmissionView<'a> {
+    id: &'a str,
+    app_id: &'a str,
+    state: State,
+    version: u64,
+    visible_to: VisibleTo,
+    shareable: bool,
+    scene: Scene,
+    title: Option<&'a str>,
+    text: Option<&'a str>,
+    nickname: Option<&'a str>,
+    signature: Option<&'a str>,
+    media: Vec<MediumView>,
+    channel: Option<&'a str>,
+    metadata: Option<&'a Value>,
+    external_id: Option<&'a str>,
+    mine: bool,
+    /// For the owner only, who bans by it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    openid: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reasons: Option<Vec<ReasonView>>,
+    /// Who decided and why; for author and owner.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    decision: Option<DecisionView<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<&'static str>,
+    created_at: String,
+    decided_at: Option<String>,
+}
+
+#[derive(Serialize)]
+struct MediumView {
+    kind: &'static str,
+    url: Option<String>,
+    state: &'static str,
+}
+
+#[derive(Serialize)]
+struct DecisionView<'a> {
+    by: &'static str,
+    /// In the moderator's words.
+    reason: Option<&'a str>,
+    /// Which moderator; for the owner only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    moderator: Option<&'a str>,
+}
+
+fn decision_view(decision: &Decision, viewer: Viewer) -> DecisionView<'_> {
+    let (by, moderator) = match &decision.decider {
+        Decider::Wechat => ("wechat", None),
+        Decider::Moderator(name) => ("moderator", Some(name.as_str())),
+        Decider::Author => ("author", None),
+        Decider::Owner => ("owner", None),
+    };
+    let moderator = moderator.filter(|_| viewer == Viewer::OWNER);
+    DecisionView { by, reason: decision.reason.as_deref(), moderator }
+}
+
+#[derive(Serialize)]
+struct ReasonView {
+    part: PartName,
+    label: Option<u32>,
+    label_name: &'static str,
+}
+
+fn reason_view(reason: &Reason, language: Language) -> ReasonView {
+    let label_name = match reason.label {
+        _ if reason.given_up => language.choose("微信没有给出结果", "WeChat gave no verdict"),
+        // WeChat may doubt what it labels as normal; "normal" is no reason.
+        Some(label) if label != Label::NORMAL => language.choose(label.name_zh(), label.name_en()),
+        Some(_) | None => language.choose("其他", "other"),
+    };
+    ReasonView { part: reason.part, label: reason.label.map(|label| label.0), label_name }
+}
+
+/// What a person should read whenever the state is not approved.
+fn message(submission: &Submission, language: Language) -> Option<&'static str> {
+    let waits = submission.parts.iter().any(|part| matches!(part.state, PartState::WaitingForAuthor { .. }));
+    match submission.state {
+        State::Approved => None,
+        State::Pending if waits => Some(language.choose(
+            "请重新打开小程序，内容才能继续审核。",
+            "Open the mini program again, so that the review can go on.",
+        )),
+        State::Pending => Some(
+            language
+                .choose("内容正在审核，通过后所有人可见。", "Under review; everyone will see it once it has passed."),
+        ),
+        State::InReview => Some(language.choose(
+            "内容正在人工审核，通过后所有人可见。",
+            "A person is looking at it; everyone will see it once it has passed.",
+        )),
+        State::Rejected => Some(language.choose(
+            "内容未通过审核，只有您自己可见。请修改后重新发布。",
+            "It did not pass the review, so only you can see it. Change it and publish again.",
+        )),
+        State::Withdrawn => Some(language.choose("内容已撤回。", "It was withdrawn.")),
+    }
+}
+
+fn medium_state(submission: &Submission, index: u8) -> &'static str {
+    match (submission.state, submission.part(PartName::Medium(index)).map(|part| &part.state)) {
+        (State::Approved, _) => "approved",
+        (_, Some(PartState::Settled { verdict })) => match verdict.suggest {
+            Suggest::Pass => "approved",
+            Suggest::Review => "in_review",
+            Suggest::Risky => "rejected",
+        },
+        (_, Some(PartState::GivenUp { .. })) => "in_review",
+        _ => "pending",
+    }
+}
+
+/// Shows a submission to someone who may see it.
+pub(crate) fn view<'a>(
+    submission: &'a Submission,
+    viewer: Viewer,
+    language: Language,
+    public_url: &BaseUrl,
+) -> SubmissionView<'a> {
+    let close = viewer.0.is_some();
+    let media = submission.media.iter().enumerate().filter_map(|(index, medium)| {
+        let index = u8::try_from(index).ok()?;
+        let path = match submission.state {
+            State::Withdrawn => None,
+            State::Approved => Some(media_path::public(&submission.id, index, medium.media_type)),
+            State::Pending | State::InReview | State::Rejected => {
+                Some(media_path::with_secret(&submission.id, index, &medium.author_secret, medium.media_type))
+            }
+        };
+        Some(MediumView {
+            kind: medium.media_type.kind().as_str(),
+            url: path.map(|path| public_url.join(&path)),
+            state: medium_state(submission, index),
+        })
+    });
+    let owners = close || submission.vouched;
+    SubmissionView {
+        id: submission.id.as_str(),
+        app_id: submission.app.as_str(),
+        state: submission.state,
+        version: submission.version,
+        visible_to: submission.visible_to(),
+        shareable: submission.state == State::Approved,
+        scene: submission.scene,
+        title: submission.content.title.as_deref(),
+        text: submission.content.text.as_deref(),
+        nickname: submission.content.nickname.as_deref(),
+        signature: submission.content.signature.as_deref(),
+        media: media.collect(),
+        channel: submission.channel.as_ref().map(|channel| channel.as_str()),
+        metadata: submission.metadata.as_ref().filter(|_| owners),
+        external_id: submission.external_id.as_deref().filter(|_| owners),
+        mine: viewer.0 == Some(Actor::Author),
+        openid: submission.openid.as_ref().filter(|_| viewer == Viewer::OWNER).map(|openid| openid.as_str()),
+        reasons: close.then(|| submission.reasons().iter().map(|reason| reason_view(reason, language)).collect()),
+        decision: submission.decision.as_ref().filter(|_| close).map(|decision| decision_view(decision, viewer)),
+        message: message(submission, language),
+        created_at: submission.created_at.to_string(),
+        decided_at: submission.decided_at().as_ref().map(Timestamp::to_string),
+    }
+}

@@ -1,0 +1,10 @@
+//! What functions that speak HTTP have in common.
+
+pub mod base_path;
+pub mod body;
+pub mod caller;
+pub mod fields;
+pub mod language;
+pub mod problem;
+pub mod respond;
+pub mod signed;

@@ -1,0 +1,15 @@
+//! What moderation is about, and its rules: pure values and steps. Imports nothing of its siblings; asks no network, no
+//! disk and no clock.
+
+pub mod access_state;
+pub mod author;
+pub mod base_url;
+pub mod clock;
+pub mod ids;
+pub mod media;
+pub mod media_path;
+pub mod outcome;
+pub mod sha256;
+pub mod submission;
+pub mod text;
+pub mod verdict;

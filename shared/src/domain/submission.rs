@@ -1,0 +1,334 @@
+//! A submission and its life: the pure core. It takes an event and becomes the next submission; no clock, no I/O.
+
+mod event;
+mod part;
+mod queue;
+#[cfg(test)]
+mod tests;
+mod transitions;
+mod url_access;
+
+use serde::{Deserialize, Serialize};
+
+pub use event::{Check, Event, Failure, ModeratorDecision, NotDecided, Paused};
+pub use part::{Attempt, Ended, GivenUp, Part, PartName, PartState};
+pub use queue::{DueKind, Queue};
+pub use transitions::{ASK_LEASE, MAX_ATTEMPTS, PATIENCE, PUSH_WITHIN, WAITING_LOOK};
+
+use super::author::Actor;
+use super::clock::Timestamp;
+use super::ids::{AppId, AuthorId, Channel, OpenId, SubmissionId, UrlSecret};
+use super::media::MediaType;
+use super::sha256::Sha256;
+use super::text::Content;
+use super::verdict::{Label, Suggest};
+
+/// How many media one submission holds at most.
+pub const MAX_MEDIA: usize = 9;
+
+/// What kind of place the content is for; WeChat judges by it. (WeChat: msg_sec_check, field `scene`.)
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Scene {
+    /// A profile: nickname, signature, picture of oneself.
+    Profile,
+    /// A comment.
+    Comment,
+    /// A forum.
+    Forum,
+    /// A social log.
+    SocialLog,
+}
+
+impl Scene {
+    /// All of them, in WeChat's order.
+    pub const ALL: [Self; 4] = [Self::Profile, Self::Comment, Self::Forum, Self::SocialLog];
+
+    /// WeChat's number for it, 1 to 4.
+    pub fn number(self) -> u8 {
+        match self {
+            Self::Profile => 1,
+            Self::Comment => 2,
+            Self::Forum => 3,
+            Self::SocialLog => 4,
+        }
+    }
+
+    /// Our name for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Profile => "profile",
+            Self::Comment => "comment",
+            Self::Forum => "forum",
+            Self::SocialLog => "social_log",
+        }
+    }
+
+    /// The scene of this name or number.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|scene| scene.as_str() == name || scene.number().to_string() == name)
+    }
+}
+
+/// Where a submission stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// WeChat has not judged all of it yet.
+    Pending,
+    /// A person has to look at it.
+    InReview,
+    /// It has the green light.
+    Approved,
+    /// It stays its author's alone, with reasons.
+    Rejected,
+    /// Taken back; nobody sees it any more. Final.
+    Withdrawn,
+}
+
+impl State {
+    /// Our name for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::InReview => "in_review",
+            Self::Approved => "approved",
+            Self::Rejected => "rejected",
+            Self::Withdrawn => "withdrawn",
+        }
+    }
+}
+
+/// Who changed the state.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Decider {
+    /// WeChat's verdicts.
+    Wechat,
+    /// A moderator, by the name the owner's backend gave.
+    Moderator(String),
+    /// The author.
+    Author,
+    /// The owner, through a server key.
+    Owner,
+}
+
+/// A change of state: who made it and why; when is the submission's `since`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Decision {
+    /// Who.
+    #[serde(rename = "by")]
+    pub decider: Decider,
+    /// Why, in the moderator's words; WeChat's reasons stand in the parts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+/// One picture or sound of a submission: the bytes that are judged, and only those.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Medium {
+    /// What it is, by its content.
+    #[serde(rename = "t")]
+    pub media_type: MediaType,
+    /// What the bytes are known by.
+    #[serde(rename = "h")]
+    pub sha256: Sha256,
+    /// How many bytes.
+    #[serde(rename = "l")]
+    pub size: u64,
+    /// The secret in the author's own URL.
+    #[serde(rename = "r")]
+    pub author_secret: UrlSecret,
+}
+
+/// What an author submitted at once, and what became of it. Immutable but for its judging.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Submission {
+    /// Its id. Like `app` and `author` it stands in the item's keys, so it is not written into the document again.
+    #[serde(skip_serializing)]
+    pub id: SubmissionId,
+    /// The app it belongs to.
+    #[serde(skip_serializing)]
+    pub app: AppId,
+    /// Its author.
+    #[serde(skip_serializing)]
+    pub author: AuthorId,
+    /// The author's openid, which WeChat wants with each check; gone once withdrawn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub openid: Option<OpenId>,
+    /// The scene.
+    pub scene: Scene,
+    /// Title, text, nickname, signature; empty once withdrawn.
+    #[serde(default, skip_serializing_if = "Content::is_empty")]
+    pub content: Content,
+    /// Pictures and sounds.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub media: Vec<Medium>,
+    /// The feed it goes to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub channel: Option<Channel>,
+    /// The owner's own data about it: any JSON.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metadata: Option<serde_json::Value>,
+    /// The owner's own name for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub external_id: Option<String>,
+    /// `metadata` and `external_id` came with a server key, so everyone may see them.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub vouched: bool,
+    /// Hash of the request, to tell a repeat from another request with the same idempotency key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_hash: Option<String>,
+    /// Where it stands.
+    pub state: State,
+    /// Since when it stands there.
+    pub since: Timestamp,
+    /// The last decision; none while WeChat has not judged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decision: Option<Decision>,
+    /// A moderator has spoken: no verdict overrides that.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub moderated: bool,
+    /// What gets its own verdict: the text first, if there is any, then each medium.
+    pub parts: Vec<Part>,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// While pending: when the sweep looks at it. May be earlier than any part's own due time: each move of the
+    /// index costs two writes, so a check that was taken in time does not move it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due: Option<Timestamp>,
+    /// Once withdrawn: when its bytes are to be erased; none when they are gone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub erase_due: Option<Timestamp>,
+    /// Its bytes were erased once; the second pass catches what was still being copied at the first.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub erased_once: bool,
+    /// How often it was written; the table refuses a write that does not build on the newest.
+    #[serde(skip)]
+    pub version: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+fn is_false(value: &bool) -> bool {
+    !*value
+}
+
+/// Who may see a submission.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum VisibleTo {
+    /// Its author alone (and the owner).
+    Author,
+    /// Everyone.
+    Everyone,
+    /// Nobody.
+    Nobody,
+}
+
+/// Why a submission is not public, one entry a part that did not pass.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reason {
+    /// The part.
+    pub part: PartName,
+    /// WeChat's label, if WeChat gave one; none where WeChat gave no verdict.
+    pub label: Option<Label>,
+    /// WeChat gave no verdict on it.
+    pub given_up: bool,
+}
+
+/// What a new submission is made of.
+#[derive(Clone, Debug)]
+pub struct NewSubmission {
+    /// Its id.
+    pub id: SubmissionId,
+    /// The app.
+    pub app: AppId,
+    /// The author's openid.
+    pub openid: OpenId,
+    /// The scene.
+    pub scene: Scene,
+    /// What is written.
+    pub content: Content,
+    /// Pictures and sounds, at most [`MAX_MEDIA`].
+    pub media: Vec<Medium>,
+    /// The feed.
+    pub channel: Option<Channel>,
+    /// The owner's data.
+    pub metadata: Option<serde_json::Value>,
+    /// The owner's name for it.
+    pub external_id: Option<String>,
+    /// A server key vouched for the owner's data.
+    pub vouched: bool,
+    /// Hash of the request.
+    pub request_hash: Option<String>,
+}
+
+impl Submission {
+    /// A new submission: pending, each part queued and due at once.
+    pub fn new(new: NewSubmission, now: Timestamp) -> Self {
+        let text = (!new.content.is_empty()).then_some(PartName::Text);
+        let media = (0..new.media.len()).filter_map(|index| u8::try_from(index).ok()).map(PartName::Medium);
+        Self {
+            author: AuthorId::of(&new.app, &new.openid),
+            id: new.id,
+            app: new.app,
+            openid: Some(new.openid),
+            scene: new.scene,
+            content: new.content,
+            channel: new.channel,
+            metadata: new.metadata,
+            external_id: new.external_id,
+            vouched: new.vouched,
+            request_hash: new.request_hash,
+            state: State::Pending,
+            since: now,
+            decision: None,
+            moderated: false,
+            parts: text.into_iter().chain(media).map(|name| Part::queued(name, now)).collect(),
+            media: new.media,
+            created_at: now,
+            due: Some(now),
+            erase_due: None,
+            erased_once: false,
+            version: 0,
+        }
+    }
+
+    /// The part of that name.
+    pub fn part(&self, name: PartName) -> Option<&Part> {
+        self.parts.iter().find(|part| part.name == name)
+    }
+
+    /// Who may see it.
+    pub fn visible_to(&self) -> VisibleTo {
+        match self.state {
+            State::Approved => VisibleTo::Everyone,
+            State::Pending | State::InReview | State::Rejected => VisibleTo::Author,
+            State::Withdrawn => VisibleTo::Nobody,
+        }
+    }
+
+    /// When it was decided, if it is.
+    pub fn decided_at(&self) -> Option<Timestamp> {
+        match self.state {
+            State::Pending | State::InReview => None,
+            State::Approved | State::Rejected | State::Withdrawn => Some(self.since),
+        }
+    }
+
+    /// Why it is not public: each part that WeChat doubts or refuses, and each that WeChat did not judge.
+    pub fn reasons(&self) -> Vec<Reason> {
+        self.parts
+            .iter()
+            .filter_map(|part| match &part.state {
+                PartState::Settled { verdict } if verdict.suggest != Suggest::Pass => {
+                    Some(Reason { part: part.name, label: verdict.label, given_up: false })
+                }
+                PartState::GivenUp { .. } => Some(Reason { part: part.name, label: None, given_up: true }),
+                _ => None,
+            })
+            .collect()
+    }
+}
+
+const _: () = assert!(MAX_MEDIA <= u8::MAX as usize, "a medium's index is a byte");

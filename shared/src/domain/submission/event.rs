@@ -1,0 +1,140 @@
+//! What happens to a submission, and what it answers: checks to make, or why not.
+
+use crate::domain::access_state::Api;
+use crate::domain::clock::Timestamp;
+use crate::domain::ids::{TraceId, UrlSecret};
+use crate::domain::outcome::Outcome;
+use crate::domain::verdict::Verdict;
+
+use super::part::PartName;
+
+/// What came of a check.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// WeChat took a media check and will push the verdict.
+    Taken {
+        /// The part.
+        part: PartName,
+        /// Which attempt, from 0.
+        attempt: usize,
+        /// WeChat's name for the check.
+        trace_id: TraceId,
+    },
+    /// WeChat judged. A verdict on an earlier attempt counts as well: it is about the same bytes.
+    Judged {
+        /// The part.
+        part: PartName,
+        /// What WeChat said.
+        verdict: Verdict,
+        /// For the text: which attempt, and WeChat's name for the check that decided. A medium's is known already.
+        evidence: Option<(usize, TraceId)>,
+    },
+    /// The check came to nothing. Only the latest attempt can fail a part.
+    Failed {
+        /// The part.
+        part: PartName,
+        /// Which attempt, from 0.
+        attempt: usize,
+        /// How.
+        failure: Failure,
+    },
+    /// The author has opened a session: what waits for that is queued, if it waited before.
+    AuthorReturned {
+        /// When the author did.
+        active_at: Timestamp,
+    },
+}
+
+/// How a check came to nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// Asked, and no verdict: WeChat busy or slow, its answer unreadable, or its push an error.
+    NoVerdict,
+    /// A quota is used up until then. No attempt.
+    Paused {
+        /// Until when the API is not called.
+        until: Timestamp,
+    },
+    /// The author was not active in the last two hours (61010). No attempt.
+    AuthorAway,
+    /// The same medium was submitted too often (87020). No attempt.
+    TooOften,
+    /// Nothing was asked: no connection, or no access token to ask with. No attempt.
+    NotAsked,
+    /// WeChat refused, and will each time.
+    Refused,
+}
+
+impl Event {
+    /// What WeChat pushed about the check that was attempt `attempt` of `part`.
+    pub fn pushed(part: PartName, attempt: usize, outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Verdict(verdict) => Self::Judged { part, verdict, evidence: None },
+            Outcome::Failed { .. } => Self::Failed { part, attempt, failure: Failure::NoVerdict },
+        }
+    }
+}
+
+/// Until when an API must not be called, if it must not.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Paused {
+    /// msg_sec_check.
+    pub text: Option<Timestamp>,
+    /// media_check_async.
+    pub media: Option<Timestamp>,
+}
+
+impl PartName {
+    /// The API that judges it.
+    pub fn api(self) -> Api {
+        match self {
+            Self::Text => Api::Text,
+            Self::Medium(_) => Api::Media,
+        }
+    }
+}
+
+impl Paused {
+    pub(super) fn until(self, part: PartName, now: Timestamp) -> Option<Timestamp> {
+        let until = match part.api() {
+            Api::Text => self.text,
+            Api::Media => self.media,
+        };
+        until.filter(|until| *until > now)
+    }
+}
+
+/// A check that is to be made now: one request to WeChat (for a long text, one a window).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Check {
+    /// The part.
+    pub part: PartName,
+    /// Which attempt, from 0.
+    pub attempt: usize,
+    /// The secret in the URL that WeChat is given; none for the text.
+    pub secret: Option<UrlSecret>,
+}
+
+/// What a moderator decides.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ModeratorDecision {
+    /// Public from now on, or not.
+    pub approve: bool,
+    /// Why.
+    pub reason: String,
+    /// Who, by the name the owner's backend knows.
+    pub moderator: String,
+    /// The version that the moderator looked at.
+    pub version: u64,
+}
+
+/// Why a moderator's decision was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotDecided {
+    /// It changed since the moderator looked.
+    #[error("the submission has changed")]
+    Moved,
+    /// Its content is erased, or about to be.
+    #[error("the submission is withdrawn")]
+    Erased,
+}

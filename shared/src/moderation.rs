@@ -1,0 +1,18 @@
+//! What is done with content and its authors, one file a deed.
+//!
+//! A handler parses, calls one deed, and answers. Whoever drives a submission (the submit, a push, the sweep) keeps one
+//! order of writes: bytes before the submission that names them, the attempt before WeChat is asked, the trace_id before
+//! the trace is linked, the verdict before `success`.
+
+pub mod admit;
+pub mod ask;
+pub mod ban;
+pub mod check;
+pub mod decide;
+pub mod erase;
+pub mod push;
+pub mod session;
+pub mod submit;
+pub mod sweep;
+pub mod wechat_access;
+pub mod withdraw;

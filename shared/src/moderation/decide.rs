@@ -1,0 +1,30 @@
+//! Takes a moderator's decision, which holds against every verdict.
+
+use crate::domain::clock::Clock;
+use crate::domain::submission::{ModeratorDecision, NotDecided, Submission};
+use crate::table::{Beside, Saved, Table, TableError};
+
+/// Why a decision was not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum DecideError {
+    /// The submission does not stand as the moderator saw it.
+    #[error(transparent)]
+    NotDecided(#[from] NotDecided),
+    /// The table.
+    #[error(transparent)]
+    Table(#[from] TableError),
+}
+
+/// Decides about a submission, and keeps the record of who did.
+pub async fn decide(
+    table: &Table,
+    clock: &Clock,
+    mut submission: Submission,
+    decision: ModeratorDecision,
+) -> Result<Submission, DecideError> {
+    submission.decide(decision, clock.now())?;
+    match table.commit(&mut submission, &[Beside::DecisionRecord]).await? {
+        Saved::Done => Ok(submission),
+        Saved::Conflict(_) => Err(NotDecided::Moved.into()),
+    }
+}

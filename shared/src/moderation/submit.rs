@@ -1,0 +1,227 @@
+//! Takes a submission: admits it, copies its media, writes it, asks WeChat.
+
+use std::time::Duration;
+
+use data_encoding::BASE64URL_NOPAD;
+use futures_util::future::join_all;
+use sha2::Digest;
+
+use super::ask::{Checker, or_left_to_the_due_queue};
+use crate::apps::App;
+use crate::bucket::{Bucket, BucketError, media_key};
+use crate::domain::author::{Actor, Author, NotAdmitted, Rates};
+use crate::domain::ids::{AuthorId, Channel, OpenId, SubmissionId, UrlSecret};
+use crate::domain::media::MediaType;
+use crate::domain::sha256::Sha256;
+use crate::domain::submission::{Medium, NewSubmission, Scene, Submission};
+use crate::domain::text::Content;
+use crate::error::chain;
+use crate::table::{Admission, Consistency, Saved, TableError};
+
+/// An upload that a submission is made of.
+#[derive(Clone, Debug)]
+pub struct Uploaded {
+    /// Where the bytes lie.
+    pub key: String,
+    /// What they are known by.
+    pub sha256: Sha256,
+    /// What they are.
+    pub media_type: MediaType,
+    /// How many.
+    pub size: u64,
+}
+
+/// What somebody wants to submit.
+#[derive(Clone, Debug)]
+pub struct SubmitRequest {
+    /// The client's name for it: a repeat with the same key makes nothing new.
+    pub idempotency_key: Option<String>,
+    /// The author.
+    pub openid: OpenId,
+    /// Who calls.
+    pub actor: Actor,
+    /// The scene.
+    pub scene: Scene,
+    /// What is written.
+    pub content: Content,
+    /// Pictures and sounds.
+    pub uploads: Vec<Uploaded>,
+    /// The feed.
+    pub channel: Option<Channel>,
+    /// The owner's data.
+    pub metadata: Option<serde_json::Value>,
+    /// The owner's name for it.
+    pub external_id: Option<String>,
+}
+
+/// What became of it.
+#[derive(Clone, Debug)]
+pub enum Submitted {
+    /// It is stored.
+    New(Submission),
+    /// It was stored before, under the same key.
+    Repeated(Submission),
+}
+
+/// Why it was not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum SubmitError {
+    /// The author may not.
+    #[error(transparent)]
+    NotAdmitted(#[from] NotAdmitted),
+    /// The key was used for something else.
+    #[error("the idempotency key was used for another submission")]
+    KeyUsed,
+    /// An upload is not there any more.
+    #[error("upload {index} is gone")]
+    UploadGone {
+        /// Which of the uploads.
+        index: usize,
+    },
+    /// The bucket.
+    #[error(transparent)]
+    Bucket(BucketError),
+    /// The table.
+    #[error(transparent)]
+    Table(#[from] TableError),
+}
+
+impl SubmitRequest {
+    /// What makes two requests the same. Bytes uploaded twice are the same bytes.
+    fn hash(&self) -> String {
+        let media: Vec<Sha256> = self.uploads.iter().map(|upload| upload.sha256).collect();
+        let whole = serde_json::json!([
+            self.scene,
+            self.content,
+            media,
+            self.channel.as_ref().map(Channel::as_str),
+            self.metadata,
+            self.external_id,
+        ]);
+        let digest = sha2::Sha256::digest(whole.to_string());
+        BASE64URL_NOPAD.encode(digest.get(..12).unwrap_or_default())
+    }
+}
+
+/// The submission that stands under the same idempotency key, if the request is the same.
+fn repeated(standing: Submission, request_hash: &str) -> Result<Submitted, SubmitError> {
+    if standing.request_hash.as_deref() == Some(request_hash) {
+        return Ok(Submitted::Repeated(standing));
+    }
+    Err(SubmitError::KeyUsed)
+}
+
+/// Takes a submission of an app. The author waits for WeChat no longer than `wait`; what is not judged by then is judged
+/// later.
+pub async fn submit(
+    checker: &Checker,
+    bucket: &Bucket,
+    app: &App,
+    request: SubmitRequest,
+    rates: &Rates,
+    wait: Duration,
+) -> Result<Submitted, SubmitError> {
+    let (table, clock) = (&checker.table, &checker.clock);
+    let request_hash = request.hash();
+    let author_id = AuthorId::of(&app.id, &request.openid);
+    let key = request.idempotency_key.as_deref();
+    let keyed = key.map(|key| SubmissionId::from_idempotency_key(&app.id, &author_id, key));
+    let with_access = !checker.access.knows(&app.id);
+    let admission = match table.admission(&app.id, &author_id, keyed.as_ref(), with_access).await {
+        // It may be the app's own item that is out of reach; the token that this process knows is still a token.
+        Err(error) if with_access && error.is_passing() && checker.access.knows_a_token(&app.id) => {
+            table.admission(&app.id, &author_id, keyed.as_ref(), false).await
+        }
+        admission => admission,
+    };
+    let Admission { author, mut standing, access } = admission?;
+    if let Some(access) = &access {
+        checker.access.learn(access);
+    }
+    let author = author.unwrap_or_else(|| Author::new(app.id.clone(), request.openid.clone()));
+    // A repeat is known before anything is counted or asked. One that the cheap read misses, for it was made a moment
+    // ago, stands in the author's list; one that is made at this very moment is found when it is written.
+    if let Some(id) = keyed.as_ref().filter(|id| author.recent().contains(id)) {
+        standing = table.submission(id, Consistency::Strong).await?;
+    }
+    if let Some(standing) = standing {
+        return repeated(standing, &request_hash);
+    }
+    let id = keyed.clone().unwrap_or_else(SubmissionId::random);
+    let now = clock.now();
+    author.clone().admit_submission(&id, request.actor, rates, now)?;
+    let admit = table.change(author, |author| {
+        author.admit_submission(&id, request.actor, rates, clock.now()).map(Some).map_err(SubmitError::from)
+    });
+    let medium = |upload: &Uploaded| Medium {
+        media_type: upload.media_type,
+        sha256: upload.sha256,
+        size: upload.size,
+        author_secret: UrlSecret::random(),
+    };
+    let new = NewSubmission {
+        id: id.clone(),
+        app: app.id.clone(),
+        openid: request.openid,
+        scene: request.scene,
+        content: request.content,
+        media: request.uploads.iter().map(medium).collect(),
+        channel: request.channel,
+        metadata: request.metadata,
+        external_id: request.external_id,
+        vouched: request.actor == Actor::Owner,
+        request_hash: keyed.is_some().then(|| request_hash.clone()),
+    };
+    let mut submission = Submission::new(new, now);
+    let paused = checker.access.paused(&app.id).await;
+    let checks = submission.begin_checks(paused, now, |_| true);
+    if submission.media.is_empty() {
+        // A text is answered at once, so it is written once, with its verdict.
+        let (admitted, events) = tokio::join!(admit, checker.ask(app, &submission, &checks, wait));
+        admitted?;
+        for event in &events {
+            submission.apply(event, clock.now());
+        }
+        if let Saved::Conflict(standing) = table.commit(&mut submission, &[]).await? {
+            return repeated(*standing, &request_hash);
+        }
+        let waits = checker.wait_for_author(submission.clone()).await;
+        return Ok(Submitted::New(or_left_to_the_due_queue(submission, waits)));
+    }
+    admit.await?;
+    copy_media(bucket, &submission, &request.uploads).await?;
+    // WeChat may download at once, so the secrets of its URLs are written before it is asked.
+    if let Saved::Conflict(standing) = table.commit(&mut submission, &[]).await? {
+        delete_copies(bucket, &submission, &standing).await;
+        return repeated(*standing, &request_hash);
+    }
+    let carried = checker.carry_out(app, submission.clone(), &checks, wait).await;
+    Ok(Submitted::New(or_left_to_the_due_queue(submission, carried)))
+}
+
+/// Gives the submission its own copy of all of its bytes, once, before anybody can see it.
+async fn copy_media(bucket: &Bucket, submission: &Submission, uploads: &[Uploaded]) -> Result<(), SubmitError> {
+    let copies = submission.media.iter().zip(uploads).enumerate();
+    let copied = join_all(copies.map(|(index, (medium, upload))| async move {
+        let own = media_key(&submission.id, index, medium);
+        bucket.copy(&upload.key, &own).await.map_err(|error| match error {
+            BucketError::Absent => SubmitError::UploadGone { index },
+            error => SubmitError::Bucket(error),
+        })
+    }));
+    copied.await.into_iter().collect()
+}
+
+/// Deletes the copies of a submission that was not written, but for those that the one which stands there has as well.
+async fn delete_copies(bucket: &Bucket, refused: &Submission, standing: &Submission) {
+    let key = |of: &Submission, index, medium| media_key(&of.id, index, medium);
+    let kept: Vec<String> =
+        standing.media.iter().enumerate().map(|(index, medium)| key(standing, index, medium)).collect();
+    let copies = refused.media.iter().enumerate().map(|(index, medium)| key(refused, index, medium));
+    let deleted =
+        join_all(copies.filter(|key| !kept.contains(key)).map(|key| async move { bucket.delete(&key).await }));
+    for error in deleted.await.into_iter().filter_map(Result::err) {
+        let error = chain(&error);
+        tracing::warn!(submission = %refused.id, error, "a copy that nobody needs is left in the bucket");
+    }
+}

@@ -1,0 +1,269 @@
+//! Writes: one conditional write a change, of the item alone or together with what must change in the same transaction.
+
+use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::types::{
+    CancellationReason, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
+};
+use serde::Serialize;
+
+use super::item::{Document, Item, from_item, json, key, not_built, number, text, text_of, to_item};
+use super::{Consistency, Table, TableError, back_off, classify, keys};
+use crate::domain::ids::{AppId, TraceId};
+use crate::domain::submission::{Decider, Submission};
+use crate::error::Cause;
+
+/// How often a change begins again because somebody else wrote first. An author's phone sends ten requests at once at
+/// most, and each round one of the writers gets through.
+const ROUNDS: usize = 30;
+/// How often a write is made once more that met a transaction under way.
+const TRIES: u32 = 5;
+
+/// What changes together with a submission, or not at all.
+#[derive(Clone, Copy, Debug)]
+pub enum Beside<'a> {
+    /// The record of the decision, which a person made, is kept beside the submission for good.
+    DecisionRecord,
+    /// The risky verdict of a trace is applied: it need not be looked for any more.
+    RiskyApplied(&'a AppId, &'a TraceId),
+}
+
+/// What a conditional write came to.
+#[derive(Debug)]
+pub enum Saved<D> {
+    /// Written (or it had been written, and the answer was lost).
+    Done,
+    /// Somebody else wrote first; this is what stands there now.
+    Conflict(Box<D>),
+}
+
+/// Why a write did not go through.
+enum NotWritten {
+    /// Its condition did not hold; what stands there instead, where DynamoDB tells.
+    Condition(Option<Item>),
+    /// Another transaction held the item, or DynamoDB was busy with one part of ours.
+    Busy(TableError),
+    Failed(TableError),
+}
+
+/// A decision that a person made, as it is kept.
+#[derive(Serialize)]
+struct DecisionRecord<'a> {
+    state: &'static str,
+    by: Option<&'a Decider>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'a str>,
+    at: String,
+}
+
+/// A random number that marks one write as ours.
+fn write_id() -> String {
+    let mut bytes = [0_u8; 9];
+    #[expect(clippy::expect_used, reason = "no randomness, no service")]
+    getrandom::fill(&mut bytes).expect("the operating system gives random bytes");
+    data_encoding::BASE64URL_NOPAD.encode(&bytes)
+}
+
+fn put_failed(error: SdkError<PutItemError>) -> NotWritten {
+    match error.as_service_error() {
+        Some(PutItemError::ConditionalCheckFailedException(failed)) => NotWritten::Condition(failed.item.clone()),
+        Some(PutItemError::TransactionConflictException(_)) => NotWritten::Busy(classify("PutItem", error)),
+        _ => NotWritten::Failed(classify("PutItem", error)),
+    }
+}
+
+/// A cancelled transaction says for each of its parts why; only the first part, the item itself, has a condition.
+fn transaction_failed(error: SdkError<TransactWriteItemsError>) -> NotWritten {
+    const OPERATION: &str = "TransactWriteItems";
+    let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) = error.as_service_error() else {
+        return NotWritten::Failed(classify(OPERATION, error));
+    };
+    let reasons = cancelled.cancellation_reasons();
+    let is = |reason: &CancellationReason, codes: &[&str]| reason.code().is_some_and(|code| codes.contains(&code));
+    if let Some(refused) = reasons.iter().find(|reason| is(reason, &["ConditionalCheckFailed"])) {
+        return NotWritten::Condition(refused.item.clone());
+    }
+    let busy = ["TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"];
+    let codes = reasons.iter().filter_map(CancellationReason::code).collect::<Vec<_>>().join(", ");
+    let source = Cause::from(format!("the transaction was cancelled: {codes}"));
+    if reasons.iter().any(|reason| is(reason, &busy)) {
+        NotWritten::Busy(TableError::Unavailable { operation: OPERATION, source })
+    } else {
+        NotWritten::Failed(TableError::Refused { operation: OPERATION, source })
+    }
+}
+
+impl Table {
+    /// Writes a change of a submission, with all that must change at the same moment, if nobody wrote since it was read;
+    /// raises its version.
+    pub async fn commit(
+        &self,
+        submission: &mut Submission,
+        beside: &[Beside<'_>],
+    ) -> Result<Saved<Submission>, TableError> {
+        let beside =
+            beside.iter().map(|beside| self.item_beside(submission, *beside)).collect::<Result<Vec<_>, _>>()?;
+        self.write(submission, &beside).await
+    }
+
+    /// Steps a submission, commits it, and begins again with what stands if somebody else wrote first. `step` says whether
+    /// there is anything to write. Says whether it was written.
+    pub(crate) async fn change_submission(
+        &self,
+        mut submission: Submission,
+        beside: &[Beside<'_>],
+        mut step: impl FnMut(&mut Submission) -> bool + Send,
+    ) -> Result<(Submission, bool), TableError> {
+        for _ in 0..ROUNDS {
+            let mut next = submission.clone();
+            if !step(&mut next) {
+                return Ok((submission, false));
+            }
+            match self.commit(&mut next, beside).await? {
+                Saved::Done => return Ok((next, true)),
+                Saved::Conflict(standing) => submission = *standing,
+            }
+        }
+        Err(TableError::Contended { key: submission.key().0 })
+    }
+
+    /// The same for a document that stands alone. `step` says what it came to, whether there is nothing to write, or why
+    /// not.
+    pub(crate) async fn change<D, T, E>(
+        &self,
+        mut document: D,
+        mut step: impl FnMut(&mut D) -> Result<Option<T>, E> + Send,
+    ) -> Result<(D, Option<T>), E>
+    where
+        D: Document,
+        E: From<TableError>,
+        T: Send,
+    {
+        for _ in 0..ROUNDS {
+            let mut next = document.clone();
+            let Some(outcome) = step(&mut next)? else { return Ok((document, None)) };
+            match self.write(&mut next, &[]).await? {
+                Saved::Done => return Ok((next, Some(outcome))),
+                Saved::Conflict(standing) => document = *standing,
+            }
+        }
+        Err(TableError::Contended { key: document.key().0 }.into())
+    }
+
+    fn item_beside(&self, submission: &Submission, beside: Beside<'_>) -> Result<TransactWriteItem, TableError> {
+        let refused = not_built("TransactWriteItems");
+        match beside {
+            Beside::DecisionRecord => {
+                let decision = submission.decision.as_ref();
+                let record = DecisionRecord {
+                    state: submission.state.as_str(),
+                    by: decision.map(|decision| &decision.decider),
+                    reason: decision.and_then(|decision| decision.reason.as_deref()),
+                    at: submission.since.to_string(),
+                };
+                let partition = keys::submission(&submission.id);
+                let json = json(&record, &partition)?;
+                let mut item = key(partition, &format!("D#{:09}", submission.version + 1));
+                item.insert("doc".to_owned(), text(json));
+                let put = Put::builder().table_name(&self.name).set_item(Some(item)).build().map_err(refused)?;
+                Ok(TransactWriteItem::builder().put(put).build())
+            }
+            Beside::RiskyApplied(app, trace_id) => {
+                let update = Update::builder()
+                    .table_name(&self.name)
+                    .set_key(Some(key(keys::trace(app, trace_id), "T")))
+                    .update_expression("REMOVE queue_pk, queue_sk")
+                    .build()
+                    .map_err(refused)?;
+                Ok(TransactWriteItem::builder().update(update).build())
+            }
+        }
+    }
+
+    /// Writes `document` and `beside` if nobody wrote the document since it was read, and raises its version. Where the
+    /// table does not answer it may or may not have been written.
+    async fn write<D: Document>(&self, document: &mut D, beside: &[TransactWriteItem]) -> Result<Saved<D>, TableError> {
+        let (version, write_id) = (document.version() + 1, write_id());
+        let item = to_item(document, version, &write_id)?;
+        let mut tries = 0;
+        loop {
+            let written = if beside.is_empty() {
+                self.put(item.clone(), document.version()).await
+            } else {
+                self.transact(item.clone(), document.version(), beside).await
+            };
+            match written {
+                Ok(()) => break,
+                Err(NotWritten::Condition(standing)) => {
+                    match self.own_or_conflict(document, standing, &write_id).await? {
+                        Some(conflict) => return Ok(Saved::Conflict(Box::new(conflict))),
+                        None => break,
+                    }
+                }
+                Err(NotWritten::Busy(error)) => {
+                    tries += 1;
+                    if tries == TRIES {
+                        return Err(error);
+                    }
+                    back_off(tries).await;
+                }
+                Err(NotWritten::Failed(error)) => return Err(error),
+            }
+        }
+        document.set_version(version);
+        Ok(Saved::Done)
+    }
+
+    async fn put(&self, item: Item, read: u64) -> Result<(), NotWritten> {
+        let call = self
+            .client
+            .put_item()
+            .table_name(&self.name)
+            .set_item(Some(item))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        let call = match read {
+            0 => call.condition_expression("attribute_not_exists(pk)"),
+            read => call.condition_expression("version = :read").expression_attribute_values(":read", number(read)),
+        };
+        call.send().await.map(drop).map_err(put_failed)
+    }
+
+    async fn transact(&self, item: Item, read: u64, beside: &[TransactWriteItem]) -> Result<(), NotWritten> {
+        let put = Put::builder()
+            .table_name(&self.name)
+            .set_item(Some(item))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        let put = match read {
+            0 => put.condition_expression("attribute_not_exists(pk)"),
+            read => put.condition_expression("version = :read").expression_attribute_values(":read", number(read)),
+        };
+        let put = put.build().map_err(|error| NotWritten::Failed(not_built("TransactWriteItems")(error)))?;
+        let call = self.client.transact_write_items();
+        let call = call.transact_items(TransactWriteItem::builder().put(put).build());
+        let call = beside.iter().fold(call, |call, item| call.transact_items(item.clone()));
+        call.send().await.map(drop).map_err(transaction_failed)
+    }
+
+    /// After a failed condition: what stands there, or nothing if it is what we wrote ourselves.
+    async fn own_or_conflict<D: Document>(
+        &self,
+        document: &D,
+        standing: Option<Item>,
+        write_id: &str,
+    ) -> Result<Option<D>, TableError> {
+        let (partition, sort) = document.key();
+        let standing = match standing {
+            Some(item) => Some(item),
+            None => self.raw_get(&partition, sort, Consistency::Strong).await?,
+        };
+        let Some(item) = standing else {
+            // It was there and is gone: nothing here deletes such items, so somebody did by hand.
+            return Err(TableError::Corrupt { key: partition, reason: "deleted while in use".to_owned() });
+        };
+        if text_of(&item, "write_id").as_deref() == Some(write_id) {
+            return Ok(None);
+        }
+        from_item(&item).map(Some)
+    }
+}

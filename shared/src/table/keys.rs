@@ -1,0 +1,74 @@
+//! The keys of items and indexes: which item stands where.
+
+use crate::domain::clock::Timestamp;
+use crate::domain::ids::{AppId, AuthorId, Channel, SubmissionId, TraceId};
+use crate::domain::submission::DueKind;
+
+/// How many shards the due queue has.
+///
+/// A partition of an index takes 1,000 writes a second; a media check costs two in the due queue, and WeChat allows
+/// an app 33 of them a second (2,000 a minute). N shards carry N x 1000 / (2 x 33) = 15 N apps at full quota: 4
+/// shards carry 60. More apps at full quota: raise it by that formula; the sweep reads what the number says.
+pub const DUE_SHARDS: u8 = 4;
+
+/// The due queue's letter for a risky verdict that is not applied yet.
+pub(super) const RISKY: char = 'r';
+
+pub(super) fn submission(id: &SubmissionId) -> String {
+    format!("S#{id}")
+}
+
+/// Also the partition of the author's submissions in the index `by_author`.
+pub(super) fn author(app: &AppId, author: &AuthorId) -> String {
+    format!("A#{app}#{author}")
+}
+
+pub(super) fn access_state(app: &AppId) -> String {
+    format!("K#{app}")
+}
+
+pub(super) fn trace(app: &AppId, trace_id: &TraceId) -> String {
+    format!("T#{app}#{trace_id}")
+}
+
+/// A moment as a sort key: 13 digits sort like numbers until the year 2286.
+pub(super) fn moment(at: Timestamp) -> String {
+    format!("{:013}", at.0.max(0))
+}
+
+/// A moment and, because several may have the same, whose it is.
+pub(super) fn moment_of(at: Timestamp, id: &SubmissionId) -> String {
+    format!("{}#{id}", moment(at))
+}
+
+pub(super) fn due(shard: u8) -> String {
+    format!("due#{}", shard % DUE_SHARDS)
+}
+
+/// App and letter stand in the key, so that a sweep can pass over what must wait without loading it.
+pub(super) fn due_at(at: Timestamp, app: &AppId, letter: char) -> String {
+    format!("{}#{app}#{letter}", moment(at))
+}
+
+/// Which of the due queue's shards a trace stands in.
+pub(super) fn shard_of(trace_id: &TraceId) -> u8 {
+    trace_id.as_str().bytes().fold(0, u8::wrapping_add) % DUE_SHARDS
+}
+
+/// The due queue's letter for what a submission may take.
+pub(super) fn letter(kind: DueKind) -> char {
+    match kind {
+        DueKind::Erasure => 'e',
+        DueKind::Text => 't',
+        DueKind::Media => 'm',
+        DueKind::Both => 'b',
+    }
+}
+
+pub(super) fn review(app: &AppId) -> String {
+    format!("review#{app}")
+}
+
+pub(super) fn feed(app: &AppId, channel: &Channel) -> String {
+    format!("feed#{app}#{channel}")
+}

@@ -1,0 +1,49 @@
+//! What a test's own code logs, kept to look at. The test must run on one thread, or others' lines stand in it.
+
+use std::io::Write;
+use std::sync::{Arc, Mutex};
+
+use tracing::level_filters::LevelFilter;
+use tracing::subscriber::DefaultGuard;
+
+/// A log; it is kept until this is dropped.
+pub(crate) struct Logged {
+    written: Written,
+    _guard: DefaultGuard,
+}
+
+#[derive(Clone, Default)]
+struct Written(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Written {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Logged {
+    /// Keeps what is logged from now on: our own targets at their most talkative, others as they are let.
+    pub(crate) fn start() -> Self {
+        let written = Written::default();
+        let writer = written.clone();
+        let filter = greenlight::log::filter(LevelFilter::TRACE);
+        let lines = tracing_subscriber::fmt().json().flatten_event(true).with_env_filter(filter);
+        let log = lines.with_writer(move || writer.clone()).finish();
+        Self { written, _guard: tracing::subscriber::set_default(log) }
+    }
+
+    /// All of it.
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8(self.written.0.lock().unwrap().clone()).unwrap()
+    }
+
+    /// The lines that contain a text.
+    pub(crate) fn lines_with(&self, text: &str) -> Vec<String> {
+        self.text().lines().filter(|line| line.contains(text)).map(str::to_owned).collect()
+    }
+}
