@@ -262,7 +262,8 @@ async fn what_is_not_signed_with_our_keys_for_our_app_changes_nothing() {
 async fn what_is_too_large_or_malformed_is_told_so() {
     let world = World::start().await;
     let large = "x".repeat((1 << 20) + 1);
-    problem(push(&world, "wx0", "", large).await, 413, "too_large");
+    let refused = problem(push(&world, "wx0", "", large).await, 413, "too_large");
+    assert_eq!(refused.headers["connection"], "close", "or the next request would go into a connection that ends");
     for body in ["", "x", "[]", "{", "<xml>", "{\"Encrypt\":1}", "<!DOCTYPE xml><xml></xml>", "\0"] {
         problem(push(&world, "wx0", "", body).await, 400, "malformed");
     }

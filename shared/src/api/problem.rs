@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use http::StatusCode;
-use http::header::{CACHE_CONTROL, CONTENT_LANGUAGE, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_LANGUAGE, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use serde::Serialize;
 
 use super::language::{Language, Message};
@@ -136,6 +136,11 @@ impl Problem {
         if self.status == StatusCode::UNAUTHORIZED {
             // RFC 9110, 11.6.1: a 401 says how to authenticate.
             headers.insert(WWW_AUTHENTICATE, http::HeaderValue::from_static("Bearer"));
+        }
+        if self.status == StatusCode::PAYLOAD_TOO_LARGE {
+            // What is left of the request is not read, so the connection ends with the answer; RFC 9112, 9.6: say so, or
+            // the caller's next request goes into it.
+            headers.insert(CONNECTION, http::HeaderValue::from_static("close"));
         }
         if let Some(after) = self.retry_after {
             // Whole seconds, rounded up: whoever comes sooner comes too soon.
