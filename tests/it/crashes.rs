@@ -3,8 +3,9 @@
 //! All of it on one thread each, because what a dead handler left in a socket is known to have arrived only there.
 
 use greenlight_local::simulator::{Api, ReleaseOrder};
-use greenlight_tests::awaits::{PushGate, Stepped, at_every_await, request};
+use greenlight_tests::awaits::{Stepped, at_every_await, request};
 use greenlight_tests::pictures::{GREEN, RED, YELLOW, picture};
+use greenlight_tests::push_gate::PushGate;
 use greenlight_tests::world::{World, app_id, server_key};
 use http::Method;
 use serde_json::{Value, json};
@@ -119,7 +120,8 @@ async fn push_dies(colours: [[u8; 3]; 2], ends: &str, wechat: Wechat, comes: Com
     let world = World::start().await;
     let app = app_id(0);
     let alice = world.log_in("alice").await;
-    let gate = PushGate::before(world.functions.receive_push.clone().router(), waits).await;
+    let gate = PushGate::open(world.functions.receive_push.clone().router()).await;
+    gate.kill_next(waits + 1);
     world.simulator.set_push_url(&app, &format!("{}/push/{app}", gate.url));
     let mut behaviour = json!({"push_retries": u32::from(wechat == Wechat::SendsAgain), "push_retry_delay_ms": 0});
     let later = behaviour.clone();
@@ -155,7 +157,7 @@ async fn push_dies(colours: [[u8; 3]; 2], ends: &str, wechat: Wechat, comes: Com
     if noted {
         assert_eq!(world.simulator.calls(&app, Api::MediaCheckAsync), 2, "what is noted is not asked again");
     }
-    gate.ended()
+    gate.take_deaths() == 0
 }
 
 #[tokio::test]

@@ -1,22 +1,14 @@
-//! Handlers that die, or stand still, at one await point: a future that is polled by hand, and a gate for pushes whose
-//! handlers meet that.
+//! Handlers that die, or stand still, at one await point: futures that are polled by hand.
 
 use std::future::poll_fn;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 
-use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
-use axum::response::IntoResponse;
 use futures_util::{StreamExt, stream};
-use http::{Method, StatusCode};
+use http::Method;
 use serde_json::Value;
-use tokio::net::TcpListener;
-use tokio::task::JoinHandle;
-use tower::ServiceExt;
 
 /// No handler waits so often. (The longest, a submission of a text and two pictures, waits about fifty times.)
 const MOST_WAITS: usize = 600;
@@ -54,6 +46,15 @@ impl<F: Future> Stepped<F> {
     }
 }
 
+/// Polls `future` `polls` times at most, if a number is given, then drops it: a function that is killed at an await point.
+pub async fn mortal<F: Future>(polls: Option<usize>, future: F) -> Option<F::Output> {
+    match polls {
+        None => Some(future.await),
+        Some(0) => None,
+        Some(polls) => Stepped::new(future).run(polls - 1).await,
+    }
+}
+
 /// Makes a situation for each await point of a handler in turn. `situation` is told how often the handler may wait, and
 /// says whether it ended by itself; when all of several in a row did, every point has been met.
 ///
@@ -74,52 +75,4 @@ pub fn request(method: Method, path: &str, key: &str, body: Option<&Value>) -> R
     let request = http::Request::builder().method(method).uri(path);
     let request = request.header("authorization", format!("Bearer {key}")).header("content-type", "application/json");
     request.body(body.map_or_else(Body::empty, |body| Body::from(body.to_string()))).expect("a request")
-}
-
-/// A gate for WeChat's pushes, behind which the handler of the first push dies.
-pub struct PushGate {
-    /// Where pushes go.
-    pub url: String,
-    ended: Arc<AtomicBool>,
-    server: JoinHandle<()>,
-}
-
-impl Drop for PushGate {
-    fn drop(&mut self) {
-        self.server.abort();
-    }
-}
-
-impl PushGate {
-    /// A gate before `router`: the first push may wait `waits` times there, the others as often as they like.
-    pub async fn before(router: Router, waits: usize) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let url = format!("http://{}", listener.local_addr().expect("an address"));
-        let ended = Arc::new(AtomicBool::new(false));
-        let (first, first_ended) = (Arc::new(AtomicBool::new(true)), Arc::clone(&ended));
-        let gate = Router::new().fallback(move |request: Request| {
-            let (router, first, ended) = (router.clone(), Arc::clone(&first), Arc::clone(&first_ended));
-            async move {
-                let mut handler = Stepped::new(router.oneshot(request));
-                if !first.swap(false, Ordering::SeqCst) {
-                    return handler.finish().await.expect("a router answers");
-                }
-                match handler.run(waits).await {
-                    Some(answer) => {
-                        ended.store(true, Ordering::SeqCst);
-                        answer.expect("a router answers")
-                    }
-                    // What a gateway says for a process that is gone.
-                    None => StatusCode::BAD_GATEWAY.into_response(),
-                }
-            }
-        });
-        let server = tokio::spawn(async move { axum::serve(listener, gate).await.expect("it serves") });
-        Self { url, ended, server }
-    }
-
-    /// Whether the first push's handler came to its end by itself.
-    pub fn ended(&self) -> bool {
-        self.ended.load(Ordering::SeqCst)
-    }
 }

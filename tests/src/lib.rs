@@ -24,6 +24,7 @@
 pub mod awaits;
 pub mod end_state;
 pub mod pictures;
+pub mod push_gate;
 pub mod relay;
 pub mod simulation;
 pub mod table_proxy;

@@ -13,7 +13,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 mod history;
 mod invariants;
 mod process;
-mod push_gate;
 mod quiet;
 mod stage;
 mod wechat;

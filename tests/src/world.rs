@@ -14,6 +14,7 @@ use greenlight::domain::submission::Submission;
 use greenlight::outbound::Outbound;
 use greenlight::start::StartError;
 use greenlight::table::{Consistency, Table};
+use greenlight_local::engines::undelayed;
 use greenlight_local::functions::Functions;
 use greenlight_local::simulator::{SimulatedApp, Simulator};
 use greenlight_local::stack::{BUCKET, SECRET, Stack, TABLE};
@@ -37,11 +38,19 @@ pub struct Plan {
     pub allow_plaintext_push: bool,
     /// The only channels, if there is a list.
     pub channels: Option<Vec<&'static str>>,
+    /// Its files are few and small, and are kept in memory.
+    pub small: bool,
 }
 
 impl Default for Plan {
     fn default() -> Self {
-        Self { apps: 1, author_waits: Duration::from_secs(60), allow_plaintext_push: false, channels: None }
+        Self {
+            apps: 1,
+            author_waits: Duration::from_secs(60),
+            allow_plaintext_push: false,
+            channels: None,
+            small: false,
+        }
     }
 }
 
@@ -150,7 +159,8 @@ impl World {
     /// A world to plan.
     pub async fn start_with(plan: Plan) -> Self {
         let clock = Clock::by_hand(Clock::system().now());
-        let stack = Stack::start(None).await.expect("the engines");
+        let stack = if plan.small { Stack::start_in_memory().await } else { Stack::start(None).await };
+        let stack = stack.expect("the engines");
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
         let http = Outbound::new(None).and_then(|outbound| outbound.aws_client()).expect("a client");
@@ -187,7 +197,7 @@ impl World {
             .expect("the functions start");
         functions.submit_content.author_waits = plan.author_waits;
         let router = functions.router();
-        let server = tokio::spawn(async move { axum::serve(listener, router).await.expect("it serves") });
+        let server = tokio::spawn(async move { axum::serve(undelayed(listener), router).await.expect("it serves") });
         let table = Table::new(dynamodb(&stack, &http), TABLE);
         Self { clock, stack, proxy, simulator, functions, url, http, document, table, server }
     }

@@ -12,6 +12,7 @@ use greenlight::domain::ids::AppId;
 use greenlight::error::chain;
 use greenlight::outbound::Outbound;
 use greenlight_local::banner;
+use greenlight_local::engines::undelayed;
 use greenlight_local::flags::{self, Flags, LocalApp};
 use greenlight_local::functions::Functions;
 use greenlight_local::schedule;
@@ -131,7 +132,7 @@ async fn run(flags: Flags) -> Result<(), Box<dyn Error>> {
     drop(output);
     let objects = stack.objects.join(BUCKET);
     tokio::select! {
-        served = axum::serve(listener, functions.router()).into_future() => served?,
+        served = axum::serve(undelayed(listener), functions.router()).into_future() => served?,
         () = schedule::run(&functions, &objects) => {}
     }
     Ok(())

@@ -1,28 +1,10 @@
 //! Simulated processes: one start of all functions each, which dies as a whole, and leaves nothing under way.
 
-use std::future::{Future, poll_fn};
-use std::task::Poll;
-
 use axum::Router;
 use greenlight_local::engines::Engine;
 use greenlight_local::functions::Functions;
 
-use super::history::Dies;
 use crate::world::World;
-
-/// Polls `future` so often at most, then drops it: a function that is killed at an await point.
-pub(super) async fn mortal<F: Future>(dies: Dies, future: F) -> Option<F::Output> {
-    let Some(mut left) = dies else { return Some(future.await) };
-    let mut future = Box::pin(future);
-    poll_fn(|context| {
-        if left == 0 {
-            return Poll::Ready(None);
-        }
-        left -= 1;
-        future.as_mut().poll(context).map(Some)
-    })
-    .await
-}
 
 /// A process.
 pub(super) struct Process {
@@ -41,8 +23,10 @@ impl Process {
     pub(super) async fn start(world: &World) -> Self {
         let (table, wechat) = (world.proxy.way_in().await, world.simulator.way_in().await.expect("a port"));
         let mut functions = loop {
-            if let Ok(functions) = world.started_at(&table.url, &wechat.url).await {
-                break functions;
+            let faults = world.proxy.orders_left();
+            match world.started_at(&table.url, &wechat.url).await {
+                Ok(functions) => break functions,
+                Err(error) => assert!(faults > 0, "nothing is wrong, yet it does not start: {error}"),
             }
         };
         functions.submit_content.author_waits = world.functions.submit_content.author_waits;

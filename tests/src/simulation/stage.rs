@@ -18,10 +18,11 @@ use serde_json::{Value, json};
 use tower::ServiceExt;
 
 use super::history::{APPS, Dies, Script, Step, TableFault};
-use super::process::{Process, mortal};
-use super::push_gate::PushGate;
+use super::process::Process;
 use super::wechat::Word;
 use super::{Log, note};
+use crate::awaits::mortal;
+use crate::push_gate::PushGate;
 use crate::table_proxy::CallMatch;
 use crate::world::{Answer, Plan as WorldPlan, World, app_id, form, server_key};
 
@@ -86,7 +87,7 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Stage {
     pub(super) async fn set(script: Script, log: Log) -> Self {
         // Real time is not simulated: nobody gives up waiting because the machine is busy.
-        let plan = WorldPlan { apps: APPS, author_waits: Duration::from_secs(60), ..WorldPlan::default() };
+        let plan = WorldPlan { apps: APPS, author_waits: Duration::from_secs(60), small: true, ..WorldPlan::default() };
         let world = World::start_with(plan).await;
         let process = Process::start(&world).await;
         let push_gate = PushGate::open(process.router.clone()).await;

@@ -12,12 +12,12 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tower::ServiceExt;
 
-use super::process::mortal;
+use crate::awaits::mortal;
 
 /// Where WeChat's pushes come in: the functions' own routes, which die when they are told to.
-pub(super) struct PushGate {
+pub struct PushGate {
     /// Its address.
-    pub(super) url: String,
+    pub url: String,
     behind: Arc<Behind>,
     serving: JoinHandle<()>,
 }
@@ -40,7 +40,7 @@ impl Drop for PushGate {
 
 impl PushGate {
     /// Opens a gate to `router`.
-    pub(super) async fn open(router: Router) -> Self {
+    pub async fn open(router: Router) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
         let behind = Arc::new(Behind { router: Mutex::new(router), kills: Mutex::default(), deaths: Mutex::default() });
@@ -50,22 +50,22 @@ impl PushGate {
     }
 
     /// Leads to another router from now on.
-    pub(super) fn lead_to(&self, router: Router) {
+    pub fn lead_to(&self, router: Router) {
         *locked(&self.behind.router) = router;
     }
 
-    /// The next handler dies after so many polls.
-    pub(super) fn kill_next(&self, polls: usize) {
+    /// The next handler that no other call meant dies after so many polls.
+    pub fn kill_next(&self, polls: usize) {
         locked(&self.behind.kills).push_back(polls);
     }
 
     /// Nobody dies any more.
-    pub(super) fn be_kind(&self) {
+    pub fn be_kind(&self) {
         locked(&self.behind.kills).clear();
     }
 
     /// How many handlers died since this was asked last.
-    pub(super) fn take_deaths(&self) -> usize {
+    pub fn take_deaths(&self) -> usize {
         std::mem::take(&mut locked(&self.behind.deaths))
     }
 }
