@@ -380,7 +380,7 @@ async fn decision_dies(approve: bool, waits: usize) -> bool {
 }
 
 #[tokio::test]
-async fn a_moderators_word_may_die_anywhere() {
+async fn a_moderators_decision_may_die_anywhere() {
     for approve in [true, false] {
         at_every_await(|waits| decision_dies(approve, waits)).await;
     }

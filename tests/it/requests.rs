@@ -29,7 +29,7 @@ pub(crate) fn judged_texts(world: &World) -> Vec<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_a_session_or_with_another_word_nobody_gets_past_401() {
+async fn without_a_session_or_with_another_token_nobody_gets_past_401() {
     let world = World::start().await;
     let calls = [
         (Method::POST, "/v1/submissions"),
@@ -79,7 +79,7 @@ async fn a_session_ends_after_110_minutes_and_says_so() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_word_for_one_purpose_opens_nothing_else() {
+async fn a_token_for_one_purpose_opens_nothing_else() {
     let world = World::start().await;
     let alice = world.log_in("alice").await;
     let upload = world.uploaded(&alice, &greenlight_tests::pictures::picture([40, 180, 60], 1)).await;

@@ -163,7 +163,7 @@ async fn a_picture_is_submitted_and_judged_once_whichever_answer_of_the_table_is
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_moderators_word_is_written_once_though_the_answer_is_lost() {
+async fn a_moderators_decision_is_written_once_though_the_answer_is_lost() {
     let world = World::start().await;
     let alice = world.log_in("alice").await;
     for lost in [1, ATTEMPTS] {

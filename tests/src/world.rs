@@ -396,16 +396,16 @@ impl World {
         self.listed("/v1/channels/square/submissions", key).await
     }
 
-    /// A moderator's word (`approve` or `reject`) about a submission as it stands.
+    /// A moderator's decision (`approve` or `reject`) about a submission as it stands.
     pub async fn decide(&self, id: &str, decision: &str) -> Answer {
         let version = self.stored(id).await.version;
         self.decide_on(id, decision, version).await
     }
 
-    /// A moderator's word about a submission as it stood when the moderator read it.
+    /// A moderator's decision about a submission as it stood when the moderator read it.
     pub async fn decide_on(&self, id: &str, decision: &str, version: u64) -> Answer {
-        let word = json!({"decision": decision, "reason": "seen by a person", "moderator": "li", "version": version});
-        self.post(&format!("/v1/submissions/{id}/decisions"), &server_key(0), &word).await
+        let body = json!({"decision": decision, "reason": "seen by a person", "moderator": "li", "version": version});
+        self.post(&format!("/v1/submissions/{id}/decisions"), &server_key(0), &body).await
     }
 
     /// One run of the sweep, and then of all that WeChat does because of it.

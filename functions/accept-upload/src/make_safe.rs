@@ -171,7 +171,7 @@ pub enum Found {
 }
 
 impl Found {
-    /// Its word, for logs.
+    /// Its name, for logs.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Webp => "webp",

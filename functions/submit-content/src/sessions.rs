@@ -1,4 +1,4 @@
-//! Sessions: opened by a code from wx.login, or by the owner's word.
+//! Sessions: opened by a code from wx.login, or by the owner, who vouches for the user.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -26,7 +26,7 @@ impl MediaKind {
         }
     }
 
-    /// Its word, as in JSON.
+    /// Its name, as in JSON.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Image => "image",

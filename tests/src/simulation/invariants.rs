@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use super::Tally;
 use super::history::{APPS, Plan};
 use super::stage::{Book, Stage, Told};
-use super::wechat::{Word, answered, pushed};
+use super::wechat::{Meaning, answered, pushed};
 use crate::world::{Answer, app_id, server_key};
 
 /// By how many characters two windows of a text overlap, so that no phrase is cut out of sight.
@@ -25,13 +25,13 @@ struct Heard {
     /// For each check: in which step it was asked, and whether its answer may have been lost.
     asked: Vec<(usize, bool)>,
     by_hand: std::collections::HashSet<usize>,
-    second_thoughts: Vec<(String, Word, bool)>,
+    second_thoughts: Vec<(String, Meaning, bool)>,
 }
 
 /// One thing that WeChat said about a medium.
 struct Said<'a> {
     check: &'a CheckRecord,
-    word: Word,
+    meaning: Meaning,
     /// `success` was answered.
     accepted: bool,
 }
@@ -59,9 +59,9 @@ impl Heard {
             let own = self.pushes.iter().enumerate().filter(|(number, push)| {
                 push.trace_id.as_deref() == Some(trace) && !push.dropped && !self.by_hand.contains(number)
             });
-            said.extend(own.map(|(_, push)| Said { check, word: pushed(check), accepted: push.accepted }));
+            said.extend(own.map(|(_, push)| Said { check, meaning: pushed(check), accepted: push.accepted }));
             let other = self.second_thoughts.iter().filter(|(about, _, _)| about == trace);
-            said.extend(other.map(|(_, word, accepted)| Said { check, word: *word, accepted: *accepted }));
+            said.extend(other.map(|(_, meaning, accepted)| Said { check, meaning: *meaning, accepted: *accepted }));
         }
         said
     }
@@ -120,7 +120,7 @@ impl Stage {
         if let Some(text) = self.script.plans[number].judged() {
             let passes = heard
                 .about_text(number)
-                .filter(|(check, _, _)| answered(check) == Word::Pass && self.is_about_this_author(number, check));
+                .filter(|(check, _, _)| answered(check) == Meaning::Pass && self.is_about_this_author(number, check));
             if !cover(&text, passes.filter_map(|(check, _, _)| check.content.as_deref())) {
                 return Err(format!("plan {number} ({id}) is public, and WeChat did not pass all of its text"));
             }
@@ -128,7 +128,7 @@ impl Stage {
         let uploads = self.book().told[number].uploads.clone().unwrap_or_default();
         for (index, (_, sha256)) in uploads.iter().enumerate() {
             let passed = heard.about_medium(id, index).into_iter().any(|said| {
-                said.word == Word::Pass
+                said.meaning == Meaning::Pass
                     && said.check.media_sha256.as_ref() == Some(sha256)
                     && self.is_about_this_author(number, said.check)
             });
@@ -141,7 +141,7 @@ impl Stage {
 
     /// A moderator said, or may have said, that it is to be public.
     fn may_be_a_moderators(told: &Told) -> bool {
-        told.word == Some(true) || told.perhaps.contains(&true)
+        told.decision == Some(true) || told.perhaps.contains(&true)
     }
 
     /// What a stranger is shown of a plan must be what has passed, at any time.
@@ -217,8 +217,8 @@ impl Stage {
         }
         let as_a_moderator_said =
             |approve: &bool| stored.state == if *approve { State::Approved } else { State::Rejected };
-        if let Some(word) = told.word {
-            return if told.perhaps.iter().chain([&word]).any(as_a_moderator_said) {
+        if let Some(decision) = told.decision {
+            return if told.perhaps.iter().chain([&decision]).any(as_a_moderator_said) {
                 Ok(())
             } else {
                 broken("a moderator said otherwise")
@@ -244,14 +244,15 @@ impl Stage {
         let (mut risky, mut passed) = (false, true);
         if let Some(text) = self.script.plans[number].judged() {
             let answers: Vec<_> = heard.about_text(number).filter(|(_, step, _)| *step != usize::MAX).collect();
-            risky |= answers.iter().any(|(check, _, troubled)| !troubled && answered(check) == Word::Risky);
-            let doubted = answers.iter().any(|(check, _, _)| matches!(answered(check), Word::Review | Word::Risky));
+            risky |= answers.iter().any(|(check, _, troubled)| !troubled && answered(check) == Meaning::Risky);
+            let doubted =
+                answers.iter().any(|(check, _, _)| matches!(answered(check), Meaning::Review | Meaning::Risky));
             // A text counts as a whole: all of its windows at one time.
             let steps: BTreeSet<usize> =
                 answers.iter().filter(|(_, _, troubled)| !troubled).map(|(_, step, _)| *step).collect();
             passed &= !doubted
                 && steps.iter().any(|step| {
-                    let then = answers.iter().filter(|(check, at, _)| at == step && answered(check) == Word::Pass);
+                    let then = answers.iter().filter(|(check, at, _)| at == step && answered(check) == Meaning::Pass);
                     cover(&text, then.filter_map(|(check, _, _)| check.content.as_deref()))
                 });
         }
@@ -268,17 +269,18 @@ impl Stage {
             }
             let said = heard.about_medium(stored.id.as_str(), index);
             let arrived = || said.iter().filter(|said| said.accepted && known(said.check));
-            risky |= arrived().any(|said| said.word == Word::Risky);
-            let doubted = said.iter().any(|said| matches!(said.word, Word::Review | Word::Risky));
-            passed &= !doubted && arrived().any(|said| said.word == Word::Pass);
+            risky |= arrived().any(|said| said.meaning == Meaning::Risky);
+            let doubted = said.iter().any(|said| matches!(said.meaning, Meaning::Review | Meaning::Risky));
+            passed &= !doubted && arrived().any(|said| said.meaning == Meaning::Pass);
         }
         Ok((risky, passed && !risky))
     }
 
     fn was_ever_risky(&self, heard: &Heard, number: usize, stored: &Submission) -> bool {
-        heard.about_text(number).any(|(check, _, _)| answered(check) == Word::Risky)
-            || (0..self.script.plans[number].files.len())
-                .any(|index| heard.about_medium(stored.id.as_str(), index).iter().any(|said| said.word == Word::Risky))
+        heard.about_text(number).any(|(check, _, _)| answered(check) == Meaning::Risky)
+            || (0..self.script.plans[number].files.len()).any(|index| {
+                heard.about_medium(stored.id.as_str(), index).iter().any(|said| said.meaning == Meaning::Risky)
+            })
     }
 
     /// Strangers see what is public and nothing else, authors see their own, and every medium is what was uploaded.

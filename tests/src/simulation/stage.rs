@@ -19,7 +19,7 @@ use tower::ServiceExt;
 
 use super::history::{APPS, Dies, Script, Step, TableFault};
 use super::process::Process;
-use super::wechat::Word;
+use super::wechat::Meaning;
 use super::{Log, note};
 use crate::awaits::mortal;
 use crate::push_gate::PushGate;
@@ -44,8 +44,8 @@ pub(super) struct Told {
     pub(super) maybe_withdrawn: bool,
     /// It is withdrawn.
     pub(super) withdrawn: bool,
-    /// What a moderator said and was told to be taken; the last word holds.
-    pub(super) word: Option<bool>,
+    /// What a moderator said and was told to be taken; the last decision holds.
+    pub(super) decision: Option<bool>,
     /// What a moderator said since, and may have been taken.
     pub(super) perhaps: BTreeSet<bool>,
 }
@@ -62,7 +62,7 @@ pub(super) struct Book {
     /// Which of the pushes that WeChat remembers said what a step told it to say.
     pub(super) by_hand: HashSet<usize>,
     /// What those said about which trace, and whether they were taken.
-    pub(super) second_thoughts: Vec<(String, Word, bool)>,
+    pub(super) second_thoughts: Vec<(String, Meaning, bool)>,
     /// Something in this step went wrong in a way that loses an answer.
     pub(super) troubled: bool,
     /// Something in this step died, and its process with it.
@@ -261,13 +261,13 @@ impl Stage {
         let seen = self.get(&path, &key).await;
         let Some(version) = seen.json()["version"].as_u64() else { return seen.status.to_string() };
         let decision = if approve { "approve" } else { "reject" };
-        let word = json!({"decision": decision, "reason": "looked", "moderator": "li", "version": version});
-        let answer = self.post(dies, &format!("{path}/decisions"), &key, &word).await;
+        let body = json!({"decision": decision, "reason": "looked", "moderator": "li", "version": version});
+        let answer = self.post(dies, &format!("{path}/decisions"), &key, &body).await;
         let mut book = self.book();
         let told = &mut book.told[plan];
         match answer.as_ref().map(|answer| answer.status.as_u16()) {
             Some(200) => {
-                told.word = Some(approve);
+                told.decision = Some(approve);
                 told.perhaps.clear();
             }
             Some(409 | 404) => {}
@@ -291,25 +291,25 @@ impl Stage {
     }
 
     /// WeChat says a thing again, or another thing about the same check.
-    async fn push(&self, plan: usize, which: u64, said: Option<Word>) -> String {
+    async fn push(&self, plan: usize, which: u64, said: Option<Meaning>) -> String {
         let checks = self.taken(plan);
         let chosen = usize::try_from(which % checks.len().max(1) as u64).expect("an index");
         let Some(check) = checks.get(chosen) else { return "no check".to_owned() };
         let trace_id = check.trace_id.clone().unwrap_or_default();
         let app = app_id(self.app_of(plan));
         // WeChat does not come to like what it could not read.
-        if said == Some(Word::Pass) && check.media_sha256.is_none() {
+        if said == Some(Meaning::Pass) && check.media_sha256.is_none() {
             return "never read".to_owned();
         }
-        let Some(word) = said else {
+        let Some(meaning) = said else {
             return format!("{trace_id}: {:?}", self.world.simulator.push_again(&app, &trace_id).await);
         };
-        let verdict = if word == Word::Risky { Verdict::new("risky", 20001) } else { Verdict::pass() };
+        let verdict = if meaning == Meaning::Risky { Verdict::new("risky", 20001) } else { Verdict::pass() };
         let before = self.world.simulator.pushes().len();
         let pushed = self.world.simulator.push_verdict(&app, &trace_id, &ForcedVerdict::Verdict(verdict)).await;
         let mut book = self.book();
         book.by_hand.extend(before..self.world.simulator.pushes().len());
-        book.second_thoughts.push((trace_id.clone(), word, pushed == Some(true)));
+        book.second_thoughts.push((trace_id.clone(), meaning, pushed == Some(true)));
         format!("{trace_id}: {pushed:?}")
     }
 
@@ -400,8 +400,8 @@ impl Stage {
                 }
                 Step::PushAgain { plan, which } => self.push(*plan, *which, None).await,
                 Step::PushVerdict { plan, which, risky } => {
-                    let word = if *risky { Word::Risky } else { Word::Pass };
-                    self.push(*plan, *which, Some(word)).await
+                    let meaning = if *risky { Meaning::Risky } else { Meaning::Pass };
+                    self.push(*plan, *which, Some(meaning)).await
                 }
                 Step::KillPush { polls } => {
                     self.push_gate.kill_next(*polls);

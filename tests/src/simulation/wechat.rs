@@ -84,7 +84,7 @@ pub(super) fn mood(dice: &mut Dice) -> Mood {
 
 /// What a verdict means for whoever hears it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Word {
+pub(super) enum Meaning {
     /// Only `pass`, letter for letter, and no label that contradicts it.
     Pass,
     /// Anything else that is a verdict.
@@ -95,36 +95,36 @@ pub(super) enum Word {
     Nothing,
 }
 
-fn meaning(verdict: &Verdict) -> Word {
+fn meaning(verdict: &Verdict) -> Meaning {
     match (verdict.suggest.as_str(), verdict.label) {
-        ("risky", _) => Word::Risky,
-        ("pass", None | Some(100)) => Word::Pass,
-        _ => Word::Review,
+        ("risky", _) => Meaning::Risky,
+        ("pass", None | Some(100)) => Meaning::Pass,
+        _ => Meaning::Review,
     }
 }
 
 /// What WeChat answered about a text.
-pub(super) fn answered(check: &CheckRecord) -> Word {
+pub(super) fn answered(check: &CheckRecord) -> Meaning {
     match (check.errcode, &check.verdict) {
         (0, Some(verdict)) => meaning(verdict),
-        _ => Word::Nothing,
+        _ => Meaning::Nothing,
     }
 }
 
 /// What WeChat's own push about a medium says; written down here once more, so that it is not production's word alone.
-pub(super) fn pushed(check: &CheckRecord) -> Word {
+pub(super) fn pushed(check: &CheckRecord) -> Meaning {
     // Only the trace ids of version 1 have no dashes.
     let version_1 = check.trace_id.as_ref().is_some_and(|trace_id| !trace_id.contains('-'));
     match (check.push_errcode, &check.verdict) {
         (Some(0), Some(verdict)) if version_1 => {
             if verdict.suggest == "risky" {
-                Word::Risky
+                Meaning::Risky
             } else {
-                Word::Pass
+                Meaning::Pass
             }
         }
-        (Some(0), None) if version_1 => Word::Pass,
+        (Some(0), None) if version_1 => Meaning::Pass,
         (Some(0), Some(verdict)) => meaning(verdict),
-        _ => Word::Nothing,
+        _ => Meaning::Nothing,
     }
 }

@@ -116,7 +116,7 @@ async fn fail(shared: &Arc<Shared>, call: &Call, failure: Failure, connection: &
 /// HTTP 200 with errcode and errmsg: so WeChat refuses.
 fn refused(shared: &Shared, api: Option<Api>, refusal: Refusal) -> Response {
     let now = shared.clock.now();
-    let rid = shared.world().fresh_word(now);
+    let rid = shared.world().fresh_id(now);
     let body = json!({ "errcode": refusal.errcode, "errmsg": format!("{} rid: {rid}", refusal.message()) });
     response(StatusCode::OK, api, body.to_string())
 }

@@ -156,7 +156,7 @@ pub(super) struct World {
     pub(super) checks: VecDeque<CheckRecord>,
     pub(super) pushes: VecDeque<PushRecord>,
     seed: [u8; 16],
-    words: u64,
+    ids_given: u64,
 }
 
 impl World {
@@ -164,7 +164,7 @@ impl World {
     /// outlives the simulator relies on.
     pub(super) fn new(apps: Vec<SimulatedApp>, seed: [u8; 16]) -> Self {
         let apps = apps.into_iter().map(|app| (app.app_id.clone(), App::new(app))).collect();
-        Self { apps, issued: HashMap::new(), checks: VecDeque::new(), pushes: VecDeque::new(), seed, words: 0 }
+        Self { apps, issued: HashMap::new(), checks: VecDeque::new(), pushes: VecDeque::new(), seed, ids_given: 0 }
     }
 
     pub(super) fn spend(&mut self, app_id: &AppId, api: Api, now: Timestamp) -> Result<(), Refusal> {
@@ -173,19 +173,19 @@ impl World {
 
     /// 32 bytes that have not been given before.
     pub(super) fn fresh_bytes(&mut self) -> [u8; 32] {
-        self.words += 1;
-        digest(&[&self.seed, &self.words.to_be_bytes()])
+        self.ids_given += 1;
+        digest(&[&self.seed, &self.ids_given.to_be_bytes()])
     }
 
-    /// A word like `60ae120f-371d5872-7941a05b`: the time, then what makes it unique.
-    pub(super) fn fresh_word(&mut self, now: Timestamp) -> String {
+    /// An id like `60ae120f-371d5872-7941a05b`: the time, then what makes it unique.
+    pub(super) fn fresh_id(&mut self, now: Timestamp) -> String {
         let rest = HEXLOWER.encode(&self.fresh_bytes());
         let (middle, end) = (rest.get(..8).unwrap_or_default(), rest.get(8..16).unwrap_or_default());
         format!("{:08x}-{middle}-{end}", now.unix_seconds())
     }
 
     /// A trace id of version 1: 32 hexadecimal digits.
-    pub(super) fn fresh_word_v1(&mut self) -> String {
+    pub(super) fn fresh_id_v1(&mut self) -> String {
         HEXLOWER.encode(self.fresh_bytes().get(..16).unwrap_or_default())
     }
 

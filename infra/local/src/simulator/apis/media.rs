@@ -100,8 +100,8 @@ async fn accept(
 
     let mut world = shared.world();
     let trace_id = match admitted.shape {
-        PushShape::V1 => world.fresh_word_v1(),
-        PushShape::V2 => world.fresh_word(now),
+        PushShape::V1 => world.fresh_id_v1(),
+        PushShape::V2 => world.fresh_id(now),
     };
     record.trace_id = Some(trace_id.clone());
     world.remember_check(record.clone());

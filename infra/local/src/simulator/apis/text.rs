@@ -101,7 +101,7 @@ fn judge(
         let risky = verdict.is_some_and(|verdict| verdict.suggest == "risky");
         return if risky { Err(Refusal::of(87014)) } else { Ok(json!({ "errcode": 0, "errmsg": "ok" })) };
     }
-    let trace_id = world.fresh_word(now);
+    let trace_id = world.fresh_id(now);
     record.trace_id = Some(trace_id.clone());
     let Some(verdict) = verdict else {
         return Ok(json!({ "errcode": 0, "errmsg": "ok", "detail": [], "trace_id": trace_id }));

@@ -3,11 +3,11 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-/// WeChat's word about a part.
+/// WeChat's verdict on a part.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Verdict {
-    /// `pass`, `review`, `risky`; a test may force any other word.
+    /// `pass`, `review`, `risky`; a test may force any other text.
     pub suggest: String,
     /// WeChat's number for what it found (文本内容安全识别 lists them); left out where `null`.
     #[serde(default)]
