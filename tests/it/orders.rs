@@ -302,6 +302,29 @@ async fn anything_may_come_between_at_every_await_of_a_submit() {
     }
 }
 
+async fn all_of_it_between_a_submit(waits: usize) -> bool {
+    let world = world_that_holds_pushes().await;
+    let alice = world.log_in("alice").await;
+    let (id, body) = (World::id_by_key("alice", KEY), two_pictures(&world, &alice).await);
+    let router = world.functions.submit_content.clone().router();
+    let mut submit = Stepped::new(router.oneshot(request(Method::POST, "/v1/submissions", &alice, Some(&body))));
+    let ended = submit.run(waits).await.is_some();
+    world.settled().await;
+    world.submit(&alice, &body).await;
+    world.delete(&format!("/v1/submissions/{id}"), &alice).await.expect(204);
+    world.until_nothing_is_due().await;
+    if !ended {
+        submit.finish().await.unwrap();
+    }
+    it_ends(&world, &alice, &id, "withdrawn").await;
+    ended
+}
+
+#[tokio::test]
+async fn a_submit_brings_back_no_bytes_of_what_was_submitted_and_withdrawn_meanwhile() {
+    at_every_await(all_of_it_between_a_submit).await;
+}
+
 async fn between_a_sweep(between: Between, waits: usize) -> bool {
     let world = world_that_holds_pushes().await;
     let alice = world.log_in("alice").await;

@@ -378,7 +378,7 @@ async fn an_upload_that_is_gone_is_400_and_never_a_submission() {
             std::fs::rename(&file, &keep).unwrap();
         }
     }
-    let body = json!({
+    let mut body = json!({
         "idempotency_key": "one and the same", "scene": 1, "media": [{"upload_id": here}, {"upload_id": gone}],
     });
     let refused = problem(world.submit(&alice, &body).await, 400, "invalid_submission");
@@ -386,6 +386,15 @@ async fn an_upload_that_is_gone_is_400_and_never_a_submission() {
     assert!(refused.to_string().contains("upload it again"), "{refused}");
     assert_eq!(world.listed("/v1/submissions", &alice).await, [] as [String; 0]);
     assert_eq!(world.simulator.checks(), []);
+
+    // With no key nobody else can have made copies under the same id, so the one that was made goes.
+    let media = unclaimed.with_file_name("media");
+    let copies = || std::fs::read_dir(&media).into_iter().flatten().map(|of| of.unwrap().path());
+    let copies = || copies().flat_map(|of| std::fs::read_dir(of).unwrap()).count();
+    let before = copies();
+    body.as_object_mut().unwrap().remove("idempotency_key");
+    problem(world.submit(&alice, &body).await, 400, "invalid_submission");
+    assert_eq!(copies(), before, "no copy is left of what was refused");
 }
 
 #[tokio::test]

@@ -189,10 +189,16 @@ pub async fn submit(
         return Ok(Submitted::New(or_left_to_the_due_queue(submission, waits)));
     }
     admit.await?;
-    copy_media(bucket, &submission, &request.uploads).await?;
+    if let Err(error) = copy_media(bucket, &submission, &request.uploads).await {
+        // Under an id that is made from a key the same may be under way elsewhere, and need its copies.
+        if keyed.is_none() && matches!(error, SubmitError::UploadGone { .. }) {
+            delete_copies(bucket, &submission, &[]).await;
+        }
+        return Err(error);
+    }
     // WeChat may download at once, so the secrets of its URLs are written before it is asked.
     if let Saved::Conflict(standing) = table.commit(&mut submission, &[]).await? {
-        delete_copies(bucket, &submission, &standing).await;
+        delete_copies(bucket, &submission, &standing.media).await;
         return repeated(*standing, &request_hash);
     }
     let carried = checker.carry_out(app, submission.clone(), &checks, wait).await;
@@ -212,14 +218,13 @@ async fn copy_media(bucket: &Bucket, submission: &Submission, uploads: &[Uploade
     copied.await.into_iter().collect()
 }
 
-/// Deletes the copies of a submission that was not written, but for those that the one which stands there has as well.
-async fn delete_copies(bucket: &Bucket, refused: &Submission, standing: &Submission) {
-    let key = |of: &Submission, index, medium| media_key(&of.id, index, medium);
-    let kept: Vec<String> =
-        standing.media.iter().enumerate().map(|(index, medium)| key(standing, index, medium)).collect();
-    let copies = refused.media.iter().enumerate().map(|(index, medium)| key(refused, index, medium));
+/// Deletes the copies of a submission that was not written, but for those that the one which stands under its id needs.
+async fn delete_copies(bucket: &Bucket, refused: &Submission, needed: &[Medium]) {
+    let keys = |media| std::iter::zip(0.., media).map(|(index, medium)| media_key(&refused.id, index, medium));
+    let needed: Vec<String> = keys(needed).collect();
+    let copies = keys(&refused.media);
     let deleted =
-        join_all(copies.filter(|key| !kept.contains(key)).map(|key| async move { bucket.delete(&key).await }));
+        join_all(copies.filter(|key| !needed.contains(key)).map(|key| async move { bucket.delete(&key).await }));
     for error in deleted.await.into_iter().filter_map(Result::err) {
         let error = chain(&error);
         tracing::warn!(submission = %refused.id, error, "a copy that nobody needs is left in the bucket");
