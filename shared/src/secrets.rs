@@ -70,7 +70,7 @@ impl Secrets {
     /// The apps, not older than five minutes if Secrets Manager answers; else as they were.
     pub async fn apps(&self) -> Arc<Apps> {
         let (apps, read_at) = self.held();
-        if self.clock.now().since(read_at) < KEPT {
+        if self.clock.now().is_within(KEPT, read_at) {
             return apps;
         }
         self.fresh().await.unwrap_or(apps)
@@ -108,7 +108,7 @@ impl Secrets {
     fn may_try(&self) -> bool {
         let now = self.clock.now();
         let mut held = self.held.write().unwrap_or_else(PoisonError::into_inner);
-        let may = now.since(held.tried_at) >= READ_AGAIN_AFTER;
+        let may = !now.is_within(READ_AGAIN_AFTER, held.tried_at);
         if may {
             held.tried_at = now;
         }

@@ -10,6 +10,7 @@
 
 mod author_away;
 mod budget;
+mod clock_jumps;
 mod crashes;
 mod hostile_input;
 mod lists;

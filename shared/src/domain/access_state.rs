@@ -155,7 +155,8 @@ impl AccessState {
 
     /// Takes the lease for refreshing, unless somebody holds it.
     pub fn take_lease(&mut self, now: Timestamp) -> bool {
-        if self.lease_until.is_some_and(|until| until > now) {
+        // One that ends later than it could was taken while a clock was ahead. (Twice: clocks differ by some seconds.)
+        if self.lease_until.is_some_and(|until| now < until && until <= now.plus(2 * REFRESH_LEASE)) {
             return false;
         }
         self.lease_until = Some(now.plus(REFRESH_LEASE));
@@ -173,13 +174,16 @@ impl AccessState {
         true
     }
 
-    fn pause_of(&self, api: Api) -> Option<Pause> {
-        self.pauses.get(api.as_str()).copied()
+    /// The pause of `api`. One that lasts longer than any was written while a clock was ahead, and is over.
+    fn pause_of(&self, api: Api, now: Timestamp) -> Option<Pause> {
+        let pause = self.pauses.get(api.as_str()).copied()?;
+        let until = if pause.until <= now.plus(LONGEST_PAUSE + PROBE_LEASE) { pause.until } else { now };
+        Some(Pause { until, ..pause })
     }
 
     /// Whether `api` may be called.
     pub fn permission(&self, api: Api, now: Timestamp) -> Permission {
-        match self.pause_of(api) {
+        match self.pause_of(api, now) {
             None => Permission::Free,
             Some(pause) if pause.until > now => Permission::Paused(pause.until),
             Some(pause) if pause.times > 0 => Permission::Probe,
@@ -192,14 +196,14 @@ impl AccessState {
         if self.permission(api, now) != Permission::Probe {
             return None;
         }
-        let probe = Pause { until: now.plus(PROBE_LEASE), ..self.pause_of(api)? };
+        let probe = Pause { until: now.plus(PROBE_LEASE), ..self.pause_of(api, now)? };
         self.pauses.insert(api.as_str().to_owned(), probe);
         Some(probe)
     }
 
     /// Pauses `api`: until the next minute, or 1 minute doubling to 1 hour, at most until midnight in Beijing.
     pub fn pause(&mut self, api: Api, quota: Quota, now: Timestamp) -> Pause {
-        let before = self.pause_of(api);
+        let before = self.pause_of(api, now);
         let times = before.map_or(0, |pause| pause.times);
         let pause = match quota {
             Quota::Minute => Pause { until: now.next_minute(), times },
@@ -219,8 +223,11 @@ impl AccessState {
 
     /// Takes over a pause that one process has begun. Says whether that changed anything.
     pub fn adopt(&mut self, api: Api, pause: Pause) -> bool {
-        let standing = self.pause_of(api).unwrap_or(Pause { until: Timestamp(0), times: 0 });
-        let longer = Pause { until: standing.until.max(pause.until), times: standing.times.max(pause.times) };
+        let standing = self.pauses.get(api.as_str()).copied().unwrap_or(Pause { until: Timestamp(0), times: 0 });
+        // One that lasts so much longer was written while a clock was ahead.
+        let ahead = standing.until > pause.until.plus(LONGEST_PAUSE);
+        let until = if ahead { pause.until } else { standing.until.max(pause.until) };
+        let longer = Pause { until, times: standing.times.max(pause.times) };
         if longer == standing {
             return false;
         }
@@ -231,7 +238,7 @@ impl AccessState {
     /// Ends the pause that a probe has shown to be over, unless another process has paused `api` since. Says whether
     /// that changed anything.
     pub fn resume(&mut self, api: Api, probe: Pause) -> bool {
-        if self.pause_of(api) != Some(probe) {
+        if self.pauses.get(api.as_str()) != Some(&probe) {
             return false;
         }
         self.pauses.remove(api.as_str());
@@ -272,6 +279,21 @@ mod tests {
         assert!(state.renew(token(100, 0), 0));
         assert!(!state.renew(token(200, 0), 0));
         assert_eq!(state.generation, 1);
+    }
+
+    #[test]
+    fn what_was_written_while_the_clock_was_ahead_holds_nobody_up() {
+        let (mut state, ahead) = (state(), Timestamp(24 * 3_600_000));
+        assert!(state.take_lease(ahead));
+        let pause = state.pause(Api::Text, Quota::Day, ahead);
+        state.pause(Api::Media, Quota::Minute, ahead);
+        let now = Timestamp(60_000);
+        assert!(state.take_lease(now));
+        assert_eq!(state.permission(Api::Text, now), Permission::Probe);
+        assert_eq!(state.permission(Api::Media, now), Permission::Free);
+        let begun_now = Pause { until: now.plus(FIRST_PAUSE), ..pause };
+        assert!(state.adopt(Api::Text, begun_now));
+        assert_eq!(state.permission(Api::Text, now), Permission::Paused(begun_now.until));
     }
 
     #[test]

@@ -37,6 +37,12 @@ impl Timestamp {
         Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }
 
+    /// Whether it is less than `duration` after `begin`. What begins later than now was written while the clock was ahead,
+    /// and is over.
+    pub fn is_within(self, duration: Duration, begin: Self) -> bool {
+        begin <= self && self < begin.plus(duration)
+    }
+
     /// The next full minute.
     #[must_use]
     pub fn next_minute(self) -> Self {
@@ -116,8 +122,13 @@ impl Clock {
 
     /// Moves a clock that is moved by hand; the machine's own clock stays as it is.
     pub fn advance(&self, duration: Duration) {
+        self.set(self.now().plus(duration));
+    }
+
+    /// Sets a clock that is moved by hand, also back, as a machine's is when it was wrong.
+    pub fn set(&self, now: Timestamp) {
         if let Some(moment) = &self.by_hand {
-            moment.fetch_add(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX), Ordering::SeqCst);
+            moment.store(now.0, Ordering::SeqCst);
         }
     }
 }

@@ -150,7 +150,7 @@ impl WeChatAccess {
         let now = self.clock.now();
         locked(&self.known).get(app).is_some_and(|known| {
             let token = known.state.token();
-            now.since(known.read_at) < KEPT && token.is_none_or(|token| now < token.renew_at())
+            now.is_within(KEPT, known.read_at) && token.is_none_or(|token| now < token.renew_at())
         })
     }
 
@@ -318,7 +318,7 @@ impl WeChatAccess {
         }
         let now = self.clock.now();
         let unreached = unreached.get_or_insert(Unreached { since: now, alarmed_at: None });
-        let lately = unreached.alarmed_at.is_some_and(|at| now.since(at) < Duration::from_secs(60));
+        let lately = unreached.alarmed_at.is_some_and(|at| now.is_within(Duration::from_secs(60), at));
         if now.since(unreached.since) >= UNREACHED_FOR && !lately {
             unreached.alarmed_at = Some(now);
             let minutes = now.since(unreached.since).as_secs() / 60;
