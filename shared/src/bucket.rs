@@ -12,6 +12,7 @@ use bytes::Bytes;
 pub use form::UploadForm;
 
 use crate::aws::AwsSettings;
+use crate::domain::base_url::BaseUrl;
 use crate::domain::clock::Timestamp;
 use crate::domain::ids::{SubmissionId, UrlSecret};
 use crate::domain::media::MediaType;
@@ -30,6 +31,7 @@ pub struct Bucket {
     client: Client,
     name: String,
     aws: AwsSettings,
+    forms_at: Option<BaseUrl>,
 }
 
 /// The bucket did not do what it was asked.
@@ -132,7 +134,13 @@ pub fn media_key(submission: &SubmissionId, index: usize, medium: &Medium) -> St
 impl Bucket {
     /// The bucket of that name. No connection is opened before it is needed.
     pub fn new(aws: &AwsSettings, http: &reqwest::Client, name: impl Into<String>) -> Self {
-        Self { client: aws.s3(http), name: name.into(), aws: aws.clone() }
+        Self { client: aws.s3(http), name: name.into(), aws: aws.clone(), forms_at: None }
+    }
+
+    /// The same, whose forms upload to another address than S3's own: to what stands before it.
+    #[must_use]
+    pub fn with_forms_at(self, url: Option<BaseUrl>) -> Self {
+        Self { forms_at: url, ..self }
     }
 
     /// Puts bytes; S3 checks them against their SHA-256 and keeps that.
@@ -197,6 +205,7 @@ impl Bucket {
         now: Timestamp,
         good_for: Duration,
     ) -> Result<UploadForm, time::error::Format> {
-        form::sign(&self.aws, &self.name, key, limit, now, good_for)
+        let url = self.forms_at.as_ref().map_or_else(|| form::url(&self.aws, &self.name), ToString::to_string);
+        form::sign(&self.aws, &self.name, url, key, limit, now, good_for)
     }
 }

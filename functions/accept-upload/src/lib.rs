@@ -17,7 +17,7 @@ use greenlight::domain::author::Rates;
 use greenlight::domain::clock::Clock;
 use greenlight::domain::media::MAX_MEDIUM_BYTES;
 use greenlight::secrets::Secrets;
-use greenlight::settings::{InvokeMode, Lookup};
+use greenlight::settings::{InvokeMode, Lookup, optional_url};
 use greenlight::start::{Start, StartError};
 use greenlight::table::Table;
 use tower::ServiceExt;
@@ -50,6 +50,7 @@ impl AcceptUpload {
     pub async fn start(lookup: &Lookup<'_>, clock: Clock) -> Result<Self, StartError> {
         let start = Start::new(lookup, clock)?;
         let (table, bucket) = (start.table()?, start.bucket()?);
+        let bucket = bucket.with_forms_at(optional_url(lookup, "GREENLIGHT_FORMS_URL")?);
         let largest = match InvokeMode::from_lookup(lookup)? {
             InvokeMode::ResponseStream => MAX_MEDIUM_BYTES,
             InvokeMode::Buffered => BUFFERED_BYTES,

@@ -40,9 +40,21 @@ fn signature(secret: &str, date: &str, region: &str, text: &str) -> String {
     HEXLOWER.encode(&hmac(&key, text))
 }
 
+/// Where S3 takes the forms of `bucket`.
+pub(super) fn url(aws: &AwsSettings, bucket: &str) -> String {
+    match &aws.endpoint_s3 {
+        Some(endpoint) => format!("{endpoint}/{bucket}"),
+        None => {
+            let suffix = if aws.region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
+            format!("https://{bucket}.s3.{}.{suffix}", aws.region)
+        }
+    }
+}
+
 pub(super) fn sign(
     aws: &AwsSettings,
     bucket: &str,
+    url: String,
     key: &str,
     limit: u64,
     now: Timestamp,
@@ -76,13 +88,6 @@ pub(super) fn sign(
     let secret = aws.credentials.secret_access_key.expose_secret();
     fields.insert("x-amz-signature", signature(secret, &date, &aws.region, &policy));
     fields.insert("policy", policy);
-    let url = match &aws.endpoint_s3 {
-        Some(endpoint) => format!("{endpoint}/{bucket}"),
-        None => {
-            let suffix = if aws.region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
-            format!("https://{bucket}.s3.{}.{suffix}", aws.region)
-        }
-    };
     Ok(UploadForm { url, fields })
 }
 
