@@ -370,7 +370,7 @@ impl Exchange {
     /// Another DynamoDB, in memory, with the same tables and items.
     async fn copy_of_the_table(&self) -> Engine {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let copy = dynamodb::start(listener, None).await.unwrap();
+        let (copy, _) = dynamodb::start(listener, None).await.unwrap();
         let tables = self.ask(&self.upstream, "ListTables", &json!({})).await;
         for table in list(&tables, "TableNames") {
             let described = self.ask(&self.upstream, "DescribeTable", &json!({"TableName": table})).await;

@@ -3,12 +3,12 @@
 //! Each is started on a listener that the caller has bound, so that port 0 works and nothing races for a port. What
 //! differs between AWS, a local run and a test is the address that the functions talk to, never their code.
 
-use std::fmt;
 use std::future::IntoFuture;
 use std::io;
 use std::net::SocketAddr;
 
 use axum::serve::{Listener, ListenerExt};
+use greenlight::error::Cause;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -86,36 +86,26 @@ impl IntoFuture for StopSignal {
 }
 
 /// Why an engine did not start.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum EngineError {
     /// The listener has no address.
-    Listener(io::Error),
-    /// The data directory could not be made or read.
-    Data(io::Error),
+    #[error("the listener has no address")]
+    Listener(#[source] io::Error),
+    /// The data folder could not be made or read.
+    #[error("the data folder cannot be used")]
+    Data(#[source] io::Error),
+    /// SQLite takes names in UTF-8 only.
+    #[error("the data folder's path is not UTF-8: name another")]
+    Name,
+    /// The table's file is not what it was.
+    #[error("the table's file, {}, is damaged ({found}): restore a backup", dynamodb::FILE)]
+    Damaged {
+        /// What SQLite found first.
+        found: String,
+    },
     /// The table's engine could not open its database.
-    Database(String),
-    /// The bucket's engine could not open its directory.
-    Objects(String),
-}
-
-impl fmt::Display for EngineError {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Listener(error) => write!(formatter, "the listener has no address: {error}"),
-            Self::Data(error) => write!(formatter, "the data directory cannot be used: {error}"),
-            Self::Database(error) => write!(formatter, "the table's database cannot be opened: {error}"),
-            Self::Objects(error) => write!(formatter, "the bucket's directory cannot be opened: {error}"),
-        }
-    }
-}
-
-impl std::error::Error for EngineError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            Self::Listener(error) | Self::Data(error) => Some(error),
-            Self::Database(_) | Self::Objects(_) => None,
-        }
-    }
+    #[error("the table's database cannot be used")]
+    Database(#[source] Cause),
 }
 
 #[cfg(test)]

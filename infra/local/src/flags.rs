@@ -1,64 +1,88 @@
-//! The flags of a local run, and the secret document that they make.
+//! The flags of a local run, from the command line or the environment, and the secret document that they make.
 
-use std::fs::{File, TryLockError};
+use std::ffi::OsString;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
-use clap::Parser;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::parser::ValueSource;
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use data_encoding::BASE64URL_NOPAD;
 use greenlight::apps::Apps;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
+
+use crate::durable::write_private;
 
 /// The app of a run without flags.
 const DEMO_APP: &str = "wx0000000000000000";
 
 /// Greenlight on this machine: all functions, with a WeChat simulator or in front of a WeChat that you name.
 ///
-/// Without --wechat-url and --app-secret a simulator stands in for WeChat.
+/// Without --wechat-url and --app-secret a simulator stands in for WeChat. Each flag may stand in the environment instead,
+/// under the name beside it: what is secret is seen there by fewer than on the command line.
 #[derive(Clone, Debug, Default, Parser)]
 #[command(name = "greenlight-local", version)]
 pub struct Flags {
+    /// Something else than a run.
+    #[command(subcommand)]
+    pub command: Option<Command>,
     /// Keep everything in this folder; without it nothing is kept.
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", global = true, env = "GREENLIGHT_DATA", hide_env_values = true)]
     pub data: Option<PathBuf>,
     /// The WeChat to call, instead of a simulator; with --app-secret alone it is <https://api.weixin.qq.com>.
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", env = "GREENLIGHT_WECHAT_URL", hide_env_values = true)]
     pub wechat_url: Option<String>,
     /// The mini program's app id.
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", env = "GREENLIGHT_APP_ID", hide_env_values = true)]
     pub app_id: Option<String>,
     /// Its AppSecret.
-    #[arg(long, value_name = "SECRET")]
+    #[arg(long, value_name = "SECRET", env = "GREENLIGHT_APP_SECRET", hide_env_values = true)]
     pub app_secret: Option<String>,
     /// The Token of its message push.
-    #[arg(long, value_name = "TOKEN")]
+    #[arg(long, value_name = "TOKEN", env = "GREENLIGHT_PUSH_TOKEN", hide_env_values = true)]
     pub push_token: Option<String>,
     /// The EncodingAESKey of its message push: 43 characters.
-    #[arg(long, value_name = "KEY")]
+    #[arg(long, value_name = "KEY", env = "GREENLIGHT_PUSH_AES_KEY", hide_env_values = true)]
     pub push_aes_key: Option<String>,
     /// Where WeChat and readers reach this machine.
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", env = "GREENLIGHT_PUBLIC_URL", hide_env_values = true)]
     pub public_url: Option<String>,
     /// The key that the owner's backend calls with; one is made up without it.
-    #[arg(long, value_name = "KEY")]
+    #[arg(long, value_name = "KEY", env = "GREENLIGHT_SERVER_KEY", hide_env_values = true)]
     pub server_key: Option<String>,
     /// Where the owner's backend is told of decisions.
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", env = "GREENLIGHT_DECISION_URL", hide_env_values = true)]
     pub decision_url: Option<String>,
     /// What such a telling is signed with.
-    #[arg(long, value_name = "KEY")]
+    #[arg(long, value_name = "KEY", env = "GREENLIGHT_DECISION_KEY", hide_env_values = true)]
     pub decision_key: Option<String>,
     /// Where pushes that are not Greenlight's go.
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", env = "GREENLIGHT_RELAY_URL", hide_env_values = true)]
     pub relay_url: Option<String>,
     /// The address to listen on.
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        default_value = "127.0.0.1",
+        env = "GREENLIGHT_LISTEN",
+        hide_env_values = true
+    )]
     pub listen: Option<IpAddr>,
     /// The port to listen on; 0 takes a free one.
-    #[arg(long, value_name = "PORT", default_value_t = 8787)]
+    #[arg(long, value_name = "PORT", default_value_t = 8787, env = "GREENLIGHT_PORT", hide_env_values = true)]
     pub port: u16,
+}
+
+/// What is done with the folder of a run.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    /// Copy what --data keeps into a new folder, while the run goes on; --data with that folder is the run as it was.
+    Backup {
+        /// The folder to make.
+        #[arg(value_name = "NEW_FOLDER")]
+        to: PathBuf,
+    },
 }
 
 /// What a run needs to know of its app.
@@ -118,7 +142,6 @@ impl MadeUp {
             Ok(json) => serde_json::from_slice(&json).map_err(|error| bad(&error)),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
                 let made_up = Self::new()?;
-                std::fs::create_dir_all(folder).map_err(|error| bad(&error))?;
                 write_private(&file, &serde_json::to_vec(&made_up).unwrap_or_default()).map_err(|error| bad(&error))?;
                 Ok(made_up)
             }
@@ -127,26 +150,21 @@ impl MadeUp {
     }
 }
 
-/// Writes a file that only this user can read, whole or not at all.
-fn write_private(file: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    use std::io::Write;
-    let folder = file.parent().unwrap_or(Path::new("."));
-    let mut whole = tempfile::NamedTempFile::new_in(folder)?;
-    whole.write_all(bytes)?;
-    whole.as_file().sync_all()?;
-    whole.persist(file)?;
-    Ok(())
-}
-
 /// What is wrong with the command line, in one line.
 ///
 /// clap repeats what it does not know. What is no flag may be a secret that lost its flag, so that is left out.
 pub fn one_line(error: &clap::Error) -> String {
-    if let (ErrorKind::UnknownArgument, Some(ContextValue::String(given))) =
-        (error.kind(), error.get(ContextKind::InvalidArg))
+    let given = error.get(ContextKind::InvalidArg).or(error.get(ContextKind::InvalidSubcommand));
+    if let (ErrorKind::UnknownArgument | ErrorKind::InvalidSubcommand, Some(ContextValue::String(given))) =
+        (error.kind(), given)
         && !given.starts_with("--")
     {
         return "an argument stands where a flag should (--help lists them)".to_owned();
+    }
+    if let (ErrorKind::MissingRequiredArgument, Some(ContextValue::Strings(missing))) =
+        (error.kind(), error.get(ContextKind::InvalidArg))
+    {
+        return format!("{} is missing (--help lists the flags)", missing.join(" "));
     }
     let text = error.to_string();
     let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
@@ -156,23 +174,28 @@ pub fn one_line(error: &clap::Error) -> String {
 }
 
 impl Flags {
-    /// Makes the folder of `--data`, if there is one, and holds it until the file is dropped, or the process is gone.
-    ///
-    /// # Errors
-    /// When the folder cannot be had, or another run holds it: two of them would spoil each other's table.
-    pub fn hold_data(&self) -> Result<Option<File>, BadFlag> {
-        let Some(folder) = &self.data else { return Ok(None) };
-        let bad = |error: &dyn std::fmt::Display| BadFlag(format!("--data: {}: {error}", folder.display()));
-        std::fs::create_dir_all(folder).map_err(|error| match error.kind() {
-            std::io::ErrorKind::AlreadyExists => bad(&"this is a file, not a folder"),
-            _ => bad(&error),
-        })?;
-        let file = File::create(folder.join("lock")).map_err(|error| bad(&error))?;
-        match file.try_lock() {
-            Ok(()) => Ok(Some(file)),
-            Err(TryLockError::WouldBlock) => Err(bad(&"another run is using this folder")),
-            Err(TryLockError::Error(error)) => Err(bad(&error)),
+    /// Reads the command line, the program's name first, and the environment for what is not on it.
+    pub fn read(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
+        let matches = Self::command().try_get_matches_from(arguments)?;
+        let mut flags = Self::from_arg_matches(&matches)?;
+        for (id, value) in [
+            ("wechat_url", &mut flags.wechat_url),
+            ("app_id", &mut flags.app_id),
+            ("app_secret", &mut flags.app_secret),
+            ("push_token", &mut flags.push_token),
+            ("push_aes_key", &mut flags.push_aes_key),
+            ("public_url", &mut flags.public_url),
+            ("server_key", &mut flags.server_key),
+            ("decision_url", &mut flags.decision_url),
+            ("decision_key", &mut flags.decision_key),
+            ("relay_url", &mut flags.relay_url),
+        ] {
+            // A name without a value in an environment file is one that was left out.
+            if matches.value_source(id) == Some(ValueSource::EnvVariable) {
+                value.take_if(|value| value.is_empty());
+            }
         }
+        Ok(flags)
     }
 
     /// Whether a simulator stands in for WeChat.
@@ -259,6 +282,8 @@ mod tests {
             (vec!["--push-aes-kee", "hunter2"], "'--push-aes-key'"),
             (vec!["--push-aes-kee=hunter2"], "'--push-aes-key'"),
             (vec!["hunter2"], "an argument stands where a flag should"),
+            (vec!["bakcup", "hunter2"], "an argument stands where a flag should"),
+            (vec!["backup"], "<NEW_FOLDER> is missing"),
             (vec!["-xhunter2"], "an argument stands where a flag should"),
             (vec!["--app-secret", "-hunter2"], "a value is required for '--app-secret"),
             (vec!["--app-secret", "hunter2", "--app-secret", "hunter2"], "cannot be used multiple times"),
@@ -272,19 +297,9 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_is_held_by_one_run() {
-        let folder = tempfile::tempdir().unwrap();
-        let flags = Flags { data: Some(folder.path().join("data")), ..flags(&[]) };
-        let held = flags.hold_data().unwrap();
-        assert!(flags.hold_data().unwrap_err().to_string().ends_with("another run is using this folder"));
-        drop(held);
-        flags.hold_data().unwrap();
-    }
-
-    #[test]
     fn kept_keys_are_the_same_after_a_restart() {
         let folder = tempfile::tempdir().unwrap();
-        let flags = Flags { data: Some(folder.path().join("data")), ..flags(&[]) };
+        let flags = Flags { data: Some(folder.path().to_owned()), ..flags(&[]) };
         assert_eq!(flags.app().unwrap().document, flags.app().unwrap().document);
     }
 }

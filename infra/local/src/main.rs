@@ -1,30 +1,36 @@
 //! `cargo run`: the whole bundle on one machine.
 
 use std::error::Error;
-use std::fmt::Display;
-use std::io::Write;
+use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
-use clap::Parser;
 use greenlight::domain::clock::Clock;
 use greenlight::domain::ids::AppId;
 use greenlight::error::chain;
 use greenlight::outbound::Outbound;
+use greenlight_local::backup;
 use greenlight_local::banner;
+use greenlight_local::data_folder::DataFolder;
 use greenlight_local::engines::undelayed;
-use greenlight_local::flags::{self, Flags, LocalApp};
+use greenlight_local::flags::{self, Command, Flags, LocalApp};
 use greenlight_local::functions::Functions;
-use greenlight_local::schedule;
+use greenlight_local::schedule::Schedule;
 use greenlight_local::simulator::{SimulatedApp, Simulator};
-use greenlight_local::stack::{BUCKET, SECRET, Stack};
+use greenlight_local::stack::{BUCKET, FORMS, SECRET, Stack};
 use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout_at};
 use tracing::level_filters::LevelFilter;
 
 const REAL_WECHAT: &str = "https://api.weixin.qq.com";
+/// How long what is under way has to end once the run is told to.
+const ENDS_WITHIN: Duration = Duration::from_secs(10);
 
 fn main() -> ExitCode {
-    let flags = match Flags::try_parse() {
+    let flags = match Flags::read(std::env::args_os()) {
         Ok(flags) => flags,
         // --help and --version.
         Err(told) if !told.use_stderr() => {
@@ -36,106 +42,193 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
+    let done = match &flags.command {
+        Some(Command::Backup { to }) => back_up(&flags, to.clone()),
+        None => serve(flags),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&chain(error.as_ref())),
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "a program's own error line")]
+fn fail(line: &str) -> ExitCode {
+    eprintln!("greenlight-local: {line}");
+    ExitCode::FAILURE
+}
+
+fn back_up(flags: &Flags, to: PathBuf) -> Result<(), Box<dyn Error>> {
+    let data = flags.data.as_deref().ok_or("--data is needed: the folder to copy")?;
+    let copied = backup::copy(data, &to)?;
+    let megabytes = copied.bytes.div_ceil(1_000_000);
+    // Nobody may be reading; the copy is there all the same.
+    let _ =
+        writeln!(std::io::stdout(), "copied to {}: {} uploads and media, {megabytes} MB", to.display(), copied.objects);
+    Ok(())
+}
+
+fn serve(flags: Flags) -> Result<(), Box<dyn Error>> {
     // Our own targets only: the engines and the SDK below log whole requests when they are let.
     let mut filter = greenlight::log::filter(LevelFilter::INFO);
-    for directive in ["greenlight_local=info", "s3s=off", "s3s_fs=off", "dynoxide=off"] {
+    for directive in ["greenlight_local=info", "s3s=off", "dynoxide=off"] {
         if let Ok(directive) = directive.parse() {
             filter = filter.add_directive(directive);
         }
     }
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => return fail(&error),
-    };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let ended = runtime.block_on(async {
+        let ends = Ends::listen()?;
         tokio::select! {
-            ended = run(flags) => ended,
-            () = told_to_end() => Ok(()),
+            ended = run(&flags, &ends) => ended,
+            // Somebody does not want to wait for what is under way.
+            () = ends.told(2) => Ok(()),
         }
     });
-    // What is under way is not waited for; whatever was accepted stands in the table.
     runtime.shutdown_background();
-    match ended {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => fail(&error),
-    }
+    ended
 }
 
-#[expect(clippy::print_stderr, reason = "a program's own error line")]
-fn fail(error: &dyn Display) -> ExitCode {
-    eprintln!("greenlight-local: {error}");
-    ExitCode::FAILURE
-}
+/// How often it was told to end: by Ctrl-C, or by what a supervisor or a closed terminal sends.
+struct Ends(watch::Receiver<u32>);
 
-/// Ctrl-C; and what a supervisor or a closed terminal sends, so that the temporary folder goes with the run.
-async fn told_to_end() {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let (Ok(mut terminate), Ok(mut hang_up)) = (signal(SignalKind::terminate()), signal(SignalKind::hangup())) {
-            tokio::select! {
-                _ = tokio::signal::ctrl_c() => {}
-                _ = terminate.recv() => {}
-                _ = hang_up.recv() => {}
+impl Ends {
+    fn listen() -> io::Result<Self> {
+        let (tell, told) = watch::channel(0);
+        #[cfg(unix)]
+        {
+            use tokio::signal::unix::{SignalKind, signal};
+            for kind in [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()] {
+                let (mut signals, tell) = (signal(kind)?, tell.clone());
+                tokio::spawn(async move {
+                    while signals.recv().await.is_some() {
+                        tell.send_modify(|times| *times += 1);
+                    }
+                });
             }
-            return;
         }
+        #[cfg(not(unix))]
+        tokio::spawn(async move {
+            while tokio::signal::ctrl_c().await.is_ok() {
+                tell.send_modify(|times| *times += 1);
+            }
+        });
+        Ok(Self(told))
     }
-    // An error means that no signal can be heard at all; then the run ends as the system ends it.
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending().await
+
+    /// Returns when it has been told so often.
+    async fn told(&self, times: u32) {
+        if self.0.clone().wait_for(|told| *told >= times).await.is_err() {
+            // No signal can be heard any more; then it ends as the system ends it.
+            std::future::pending().await
+        }
     }
 }
 
-async fn run(flags: Flags) -> Result<(), Box<dyn Error>> {
-    let _held = flags.hold_data()?;
-    let app = flags.app()?;
-    let address = SocketAddr::new(flags.listen.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)), flags.port);
-    let listener = TcpListener::bind(address)
-        .await
-        .map_err(|error| format!("cannot listen on {address}: {error} (--port names another)"))?;
-    let address = listener.local_addr()?;
-    let reached_at = match address.ip() {
-        ip if ip.is_unspecified() => SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), address.port()),
-        _ => address,
-    };
-    let url = format!("http://{reached_at}");
-    let stack = Stack::start(flags.data.as_deref()).await?;
-    stack.secrets.set(SECRET, &app.document);
-    let simulator = if flags.simulates() { Some(simulate(&app, &url).await?) } else { None };
-    let wechat = match (&simulator, &flags.wechat_url) {
-        (Some(simulator), _) => simulator.url(),
-        (None, Some(wechat)) => wechat.clone(),
-        (None, None) => REAL_WECHAT.to_owned(),
-    };
-    let mut settings = stack.settings();
-    settings.insert("GREENLIGHT_WECHAT_URL", wechat.clone());
-    settings.insert("GREENLIGHT_PUBLIC_URL", flags.public_url.clone().unwrap_or_else(|| url.clone()));
-    let setting = |_: &'static str, name: &str| settings.get(name).cloned();
-    let functions = Functions::start(&setting, &Clock::system()).await.map_err(|error| {
-        let line = chain(&error);
-        line.replace("GREENLIGHT_PUBLIC_URL", "--public-url").replace("GREENLIGHT_WECHAT_URL", "--wechat-url")
-    })?;
-    for (flag, given) in [("--decision-url", &flags.decision_url), ("--relay-url", &flags.relay_url)] {
-        if given.is_some() {
-            tracing::warn!("{flag} is kept in the secret; nothing is sent there yet");
-        }
-    }
-    if let (Some(simulator), Some(folder)) = (&simulator, &flags.data) {
-        let file = folder.join("simulator.json");
-        simulator.save_to(&file).map_err(|error| format!("--data: {}: {error}", file.display()))?;
-    }
-    let mut output = std::io::stdout().lock();
-    // Nobody may be reading; the run is of use all the same.
-    let _ = write!(output, "{}", banner::text(&flags, &app, &url, &wechat)).and_then(|()| output.flush());
-    drop(output);
-    let objects = stack.objects.join(BUCKET);
+async fn run(flags: &Flags, ends: &Ends) -> Result<(), Box<dyn Error>> {
     tokio::select! {
-        served = axum::serve(undelayed(listener), functions.router()).into_future() => served?,
-        () = schedule::run(&functions, &objects) => {}
+        started = Started::start(flags) => started?.serve(ends).await,
+        () = ends.told(1) => Ok(()),
     }
-    Ok(())
+}
+
+/// Everything that a run consists of.
+struct Started {
+    listener: TcpListener,
+    functions: Functions,
+    schedule: Schedule,
+    /// Dropped after what uses it.
+    stack: Stack,
+    _simulator: Option<Simulator>,
+    _data: Option<DataFolder>,
+}
+
+impl Started {
+    async fn start(flags: &Flags) -> Result<Self, Box<dyn Error>> {
+        let data = flags.data.as_deref().map(DataFolder::open).transpose()?;
+        let app = flags.app()?;
+        let address = SocketAddr::new(flags.listen.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST)), flags.port);
+        let listener = TcpListener::bind(address)
+            .await
+            .map_err(|error| format!("cannot listen on {address}: {error} (--port names another)"))?;
+        let address = listener.local_addr()?;
+        let reached_at = match address.ip() {
+            ip if ip.is_unspecified() => SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), address.port()),
+            _ => address,
+        };
+        let url = format!("http://{reached_at}");
+        let stack = Stack::start(data.as_ref().map(DataFolder::path)).await?;
+        stack.secrets.set(SECRET, &app.document);
+        let simulator = if flags.simulates() { Some(simulate(&app, &url).await?) } else { None };
+        let wechat = match (&simulator, &flags.wechat_url) {
+            (Some(simulator), _) => simulator.url(),
+            (None, Some(wechat)) => wechat.clone(),
+            (None, None) => REAL_WECHAT.to_owned(),
+        };
+        let mut settings = stack.settings();
+        settings.insert("GREENLIGHT_WECHAT_URL", wechat.clone());
+        let public_url = flags.public_url.as_deref().unwrap_or(&url);
+        settings.insert("GREENLIGHT_PUBLIC_URL", public_url.to_owned());
+        settings.insert("GREENLIGHT_FORMS_URL", format!("{}{FORMS}", public_url.trim_end_matches('/')));
+        let setting = |_: &'static str, name: &str| settings.get(name).cloned();
+        let functions = Functions::start(&setting, &Clock::system()).await.map_err(|error| {
+            let line = chain(&error);
+            line.replace("GREENLIGHT_PUBLIC_URL", "--public-url")
+                .replace("GREENLIGHT_FORMS_URL", "--public-url")
+                .replace("GREENLIGHT_WECHAT_URL", "--wechat-url")
+        })?;
+        for (flag, given) in [("--decision-url", &flags.decision_url), ("--relay-url", &flags.relay_url)] {
+            if given.is_some() {
+                tracing::warn!("{flag} is kept in the secret; nothing is sent there yet");
+            }
+        }
+        if let (Some(simulator), Some(data)) = (&simulator, &data) {
+            let file = data.path().join("simulator.json");
+            simulator.save_to(&file).map_err(|error| format!("--data: {}: {error}", file.display()))?;
+        }
+        let mut output = std::io::stdout().lock();
+        // Nobody may be reading; the run is of use all the same.
+        let _ = write!(output, "{}", banner::text(flags, &app, &url, &wechat)).and_then(|()| output.flush());
+        drop(output);
+        let schedule = Schedule {
+            functions: functions.clone(),
+            bucket: stack.objects.join(BUCKET),
+            upkeep: stack.upkeep.clone(),
+            data: data.as_ref().map(|data| data.path().to_owned()),
+        };
+        Ok(Self { listener, functions, schedule, stack, _simulator: simulator, _data: data })
+    }
+
+    /// Serves until it is told to end; then nothing new is taken, and what is under way has its time.
+    async fn serve(self, ends: &Ends) -> Result<(), Box<dyn Error>> {
+        let Self { listener, functions, schedule, stack, _simulator, _data } = self;
+        let (stop, stopped) = watch::channel(false);
+        let mut told = stopped.clone();
+        let router = stack.with_forms(functions.router());
+        let serving = axum::serve(undelayed(listener), router).with_graceful_shutdown(async move {
+            // The sender lives as long as this.
+            let _ = told.wait_for(|stop| *stop).await;
+        });
+        let mut work = Box::pin(async move {
+            let (served, ()) = tokio::join!(serving.into_future(), schedule.run(stopped));
+            served
+        });
+        tokio::select! {
+            ended = &mut work => return Ok(ended?),
+            () = ends.told(1) => {}
+        }
+        let by = Instant::now() + ENDS_WITHIN;
+        stop.send_replace(true);
+        match timeout_at(by, work).await {
+            Ok(ended) => ended?,
+            Err(_) => tracing::warn!("what was still under way after {} s was broken off", ENDS_WITHIN.as_secs()),
+        }
+        drop(functions);
+        // In order, so that the table is one file again. It is whole all the same if there is no time for that.
+        let _ = timeout_at(by, stack.stop()).await;
+        Ok(())
+    }
 }
 
 async fn simulate(app: &LocalApp, url: &str) -> Result<Simulator, Box<dyn Error>> {

@@ -1,46 +1,88 @@
-//! What AWS does by the clock: the schedules of the scheduled functions, and the bucket's expiry rules.
+//! What AWS does by the clock: the schedules of the scheduled functions, and what expires in the bucket and the table.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use greenlight::domain::clock::Clock;
+use greenlight::error::chain;
+use tokio::sync::watch;
+use tokio::time::MissedTickBehavior;
+
+use crate::engines::dynamodb::Upkeep;
 use crate::functions::Functions;
+use crate::machine::{ClockWatch, warn_if_nearly_full};
 
 /// On AWS it is every minute; here somebody watches.
 const SWEEP_EVERY: Duration = Duration::from_secs(5);
 const REFRESH_EVERY: Duration = Duration::from_secs(60);
 const EXPIRE_EVERY: Duration = Duration::from_secs(3600);
+const WATCH_EVERY: Duration = Duration::from_secs(60);
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
-/// Runs the schedules until it is dropped.
-pub async fn run(functions: &Functions, bucket: &Path) {
-    let refresh = async {
-        let mut turn = tokio::time::interval(REFRESH_EVERY);
-        loop {
-            turn.tick().await;
-            functions.refresh_token.run().await;
-        }
-    };
-    let sweep = async {
-        let mut turn = tokio::time::interval(SWEEP_EVERY);
-        loop {
-            turn.tick().await;
-            if let Err(error) = functions.sweep_overdue.run().await {
-                tracing::error!(error = %error, "the due queue was not swept");
+/// What is done by the clock, and with what.
+#[derive(Debug)]
+pub struct Schedule {
+    /// The functions.
+    pub functions: Functions,
+    /// The bucket's folder.
+    pub bucket: PathBuf,
+    /// The table's.
+    pub upkeep: Upkeep,
+    /// The folder of `--data`.
+    pub data: Option<PathBuf>,
+}
+
+impl Schedule {
+    /// Runs until `stopped` says so; what has begun is brought to its end.
+    pub async fn run(&self, stopped: watch::Receiver<bool>) {
+        let refresh = every(REFRESH_EVERY, &stopped, async || drop(self.functions.refresh_token.run().await));
+        let sweep = every(SWEEP_EVERY, &stopped, async || {
+            if let Err(error) = self.functions.sweep_overdue.run().await {
+                tracing::error!(error = chain(&error), "the due queue was not swept");
             }
-        }
-    };
-    let expire = async {
-        let mut turn = tokio::time::interval(EXPIRE_EVERY);
-        loop {
-            turn.tick().await;
+        });
+        let clock = ClockWatch::start(Clock::system());
+        let expire = every(EXPIRE_EVERY, &stopped, async || {
+            if clock.is_settled() {
+                self.expire().await;
+            }
+        });
+        let look = every(WATCH_EVERY, &stopped, async || {
+            clock.is_settled();
+            if let Some(data) = &self.data {
+                warn_if_nearly_full(data);
+            }
+        });
+        tokio::join!(refresh, sweep, expire, look);
+    }
+
+    async fn expire(&self) {
+        let (bucket, upkeep) = (self.bucket.clone(), self.upkeep.clone());
+        // Thousands of files and items are not for the async threads.
+        let expired = tokio::task::spawn_blocking(move || {
             for (prefix, age) in [("incoming", DAY), ("unclaimed", 2 * DAY)] {
-                let folder: PathBuf = bucket.join(prefix);
-                // The engine keeps objects as files; deleting thousands of them is not for the async threads.
-                let _ = tokio::task::spawn_blocking(move || expire_files(&folder, age)).await;
+                expire_files(&bucket.join(prefix), age);
             }
+            upkeep.delete_expired()
+        });
+        if let Ok(Err(error)) = expired.await {
+            tracing::error!(error = chain(&error), "what has expired in the table was not deleted");
         }
-    };
-    tokio::join!(refresh, sweep, expire);
+    }
+}
+
+/// Takes a turn now and after each `period`, until it is stopped.
+async fn every(period: Duration, stopped: &watch::Receiver<bool>, mut turn: impl AsyncFnMut()) {
+    let mut stopped = stopped.clone();
+    let mut interval = tokio::time::interval(period);
+    interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            biased;
+            _ = stopped.wait_for(|stop| *stop) => return,
+            _ = interval.tick() => turn().await,
+        }
+    }
 }
 
 fn expire_files(folder: &Path, age: Duration) {

@@ -9,10 +9,17 @@ use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection, ProjectionType,
     ScalarAttributeType, StreamSpecification, StreamViewType, TimeToLiveSpecification,
 };
+use axum::Router;
+use axum::extract::Request;
 use greenlight::aws::AwsSettings;
+use greenlight::error::Cause;
 use greenlight::outbound::Outbound;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
+use tower::ServiceExt;
+
+use crate::durable::Durability;
+use crate::engines::dynamodb::Upkeep;
 
 use crate::engines::secrets_manager::SharedSecrets;
 use crate::engines::{Engine, EngineError, dynamodb, s3, secrets_manager};
@@ -23,6 +30,10 @@ pub const TABLE: &str = "greenlight";
 pub const BUCKET: &str = "greenlight";
 /// The secret's name here.
 pub const SECRET: &str = "greenlight";
+/// Where upload forms are posted to, below the address of everything else.
+pub const FORMS: &str = "/forms";
+/// The folder of the objects in the data folder.
+pub const OBJECTS: &str = "objects";
 const ACCESS_KEY: &str = "local-access-key";
 const SECRET_KEY: &str = "local-secret-key";
 const REGION: &str = "us-east-1";
@@ -33,19 +44,20 @@ const MEMORY: &str = "/dev/shm";
 #[derive(Debug, thiserror::Error)]
 pub enum StackError {
     /// An engine did not start.
-    #[error("{0}")]
+    #[error(transparent)]
     Engine(#[from] EngineError),
     /// A folder or a port could not be had.
-    #[error("{what}: {error}")]
+    #[error("{what}")]
     Io {
-        /// What for.
+        /// What could not be had.
         what: String,
         /// Why not.
-        error: std::io::Error,
+        #[source]
+        error: io::Error,
     },
     /// The table could not be made.
-    #[error("the table could not be made: {0}")]
-    Table(String),
+    #[error("the table could not be made")]
+    Table(#[source] Cause),
 }
 
 /// The engines, each on a port of its own on the loopback address.
@@ -53,8 +65,11 @@ pub enum StackError {
 pub struct Stack {
     /// DynamoDB.
     pub dynamodb: Engine,
+    /// What DynamoDB does by itself on AWS.
+    pub upkeep: Upkeep,
     /// S3.
     pub s3: Engine,
+    forms: Router,
     /// Secrets Manager.
     pub secrets_manager: Engine,
     /// What Secrets Manager holds.
@@ -62,6 +77,10 @@ pub struct Stack {
     /// The folder that S3 keeps its objects in.
     pub objects: PathBuf,
     _temporary: Option<TempDir>,
+}
+
+fn failed(error: impl Into<Cause>) -> StackError {
+    StackError::Table(error.into())
 }
 
 async fn any_port() -> Result<TcpListener, StackError> {
@@ -73,7 +92,7 @@ impl Stack {
     /// Starts the engines and makes table and bucket. With a folder everything stays in it; without, nothing stays.
     pub async fn start(data: Option<&Path>) -> Result<Self, StackError> {
         match data {
-            Some(folder) => Self::start_with(Some(folder), &folder.join("objects"), None).await,
+            Some(folder) => Self::start_with(Some(folder), &folder.join(OBJECTS), None).await,
             None => Self::start_in(TempDir::new()).await,
         }
     }
@@ -88,17 +107,21 @@ impl Stack {
 
     async fn start_in(folder: io::Result<TempDir>) -> Result<Self, StackError> {
         let folder = folder.map_err(|error| StackError::Io { what: "no temporary folder".to_owned(), error })?;
-        let objects = folder.path().join("objects");
+        let objects = folder.path().join(OBJECTS);
         Self::start_with(None, &objects, Some(folder)).await
     }
 
     async fn start_with(data: Option<&Path>, objects: &Path, temporary: Option<TempDir>) -> Result<Self, StackError> {
-        let io = |error| StackError::Io { what: format!("the folder {}", objects.display()), error };
-        std::fs::create_dir_all(objects).map_err(io)?;
+        let durability = if data.is_some() { Durability::Synced } else { Durability::Fleeting };
         let secrets = SharedSecrets::default();
+        let (dynamodb, upkeep) = dynamodb::start(any_port().await?, data).await?;
+        let (s3, s3_router) =
+            s3::start(any_port().await?, objects, ACCESS_KEY, SECRET_KEY, &[BUCKET], durability).await?;
         let stack = Self {
-            dynamodb: dynamodb::start(any_port().await?, data).await?,
-            s3: s3::start(any_port().await?, objects, ACCESS_KEY, SECRET_KEY, &[BUCKET]).await?,
+            dynamodb,
+            upkeep,
+            s3,
+            forms: s3::forms(s3_router, BUCKET),
             secrets_manager: secrets_manager::start(any_port().await?, secrets.clone()).await?,
             secrets,
             objects: objects.to_owned(),
@@ -124,12 +147,28 @@ impl Stack {
         ])
     }
 
+    /// What `functions` answer, and upload forms at the path [`FORMS`], whatever prefix stands before it: phones reach one
+    /// address, and not the engines' own.
+    pub fn with_forms(&self, functions: Router) -> Router {
+        let forms = self.forms.clone();
+        Router::new().fallback_service(tower::service_fn(move |request: Request| {
+            let router = if request.uri().path().ends_with(FORMS) { &forms } else { &functions };
+            router.clone().oneshot(request)
+        }))
+    }
+
+    /// Stops the engines, once what they were asked is answered.
+    pub async fn stop(self) {
+        self.dynamodb.stop().await;
+        self.s3.stop().await;
+        self.secrets_manager.stop().await;
+    }
+
     async fn make_table(&self) -> Result<(), StackError> {
-        let failed = |error: &dyn std::fmt::Display| StackError::Table(error.to_string());
         let settings = self.settings();
         let lookup = |name: &str| settings.get(name).cloned();
-        let http = Outbound::new(None).and_then(|outbound| outbound.aws_client()).map_err(|error| failed(&error))?;
-        let client = AwsSettings::from_lookup(&lookup).map_err(|error| failed(&error))?.dynamodb(&http);
+        let http = Outbound::new(None).and_then(|outbound| outbound.aws_client()).map_err(failed)?;
+        let client = AwsSettings::from_lookup(&lookup).map_err(failed)?.dynamodb(&http);
         let key = |name: &str, kind| KeySchemaElement::builder().attribute_name(name).key_type(kind).build();
         let text = |name: &str| {
             AttributeDefinition::builder().attribute_name(name).attribute_type(ScalarAttributeType::S).build()
@@ -163,12 +202,12 @@ impl Stack {
             let expiry = TimeToLiveSpecification::builder().enabled(true).attribute_name("expires_at").build()?;
             Ok((call, client.update_time_to_live().table_name(TABLE).time_to_live_specification(expiry)))
         };
-        let (create, expire) = build().map_err(|error| failed(&error))?;
+        let (create, expire) = build().map_err(failed)?;
         match create.send().await {
-            Ok(_) => expire.send().await.map(drop).map_err(|error| failed(&error.into_service_error())),
+            Ok(_) => expire.send().await.map(drop).map_err(failed),
             // It is there from an earlier run.
             Err(error) if error.code() == Some("ResourceInUseException") => Ok(()),
-            Err(error) => Err(failed(&error.into_service_error())),
+            Err(error) => Err(failed(error)),
         }
     }
 }

@@ -22,7 +22,7 @@ struct Table {
 impl Table {
     async fn new() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let engine = dynamodb::start(listener, None).await.unwrap();
+        let (engine, _) = dynamodb::start(listener, None).await.unwrap();
         let http = Outbound::new(None).and_then(|outbound| outbound.aws_client()).unwrap();
         let proxy = TableProxy::start(engine.url.clone(), http.clone()).await;
         let table = Self { proxy, http, _engine: engine };

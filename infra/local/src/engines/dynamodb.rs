@@ -1,39 +1,113 @@
 //! DynamoDB, by dynoxide: in memory, or in one SQLite file.
+//!
+//! dynoxide keeps each record of the table's stream for ever and, at each write, looks for the last of them among all.
+//! An index and a trigger of ours in the same database mend both, so that a write costs the same however many there were.
 
 use std::path::Path;
 
-use dynoxide::Database;
 use dynoxide::server::serve_with_shutdown;
+use dynoxide::{Database, DynoxideError};
+use rusqlite::{Connection, OpenFlags};
 use tokio::net::TcpListener;
 
 use super::{Engine, EngineError};
 
-/// The database's file in the data directory.
-const FILE: &str = "table.sqlite";
+/// The database's file in the data folder.
+pub const FILE: &str = "table.sqlite";
 
-/// Serves DynamoDB, and its streams, on `listener`; in memory, or in the file `table.sqlite` of the directory `data`.
+/// The stream's records are in a ring: the last 10,000 are kept. (AWS keeps them for a day.) Whoever reads the stream is
+/// seconds behind, and has to find what it missed in the table alone, as on AWS after a day. Records are deleted by the
+/// hundred, which is cheaper than one by one.
+const RING: &str = "
+    CREATE INDEX IF NOT EXISTS greenlight_stream ON _stream_records (table_name, CAST(sequence_number AS INTEGER));
+    CREATE TRIGGER IF NOT EXISTS greenlight_ring AFTER INSERT ON _stream_records WHEN NEW.id % 100 = 0
+    BEGIN DELETE FROM _stream_records WHERE id <= NEW.id - 10000; END;
+";
+
+/// The database behind the engine: what AWS does by itself.
+#[derive(Clone)]
+pub struct Upkeep(Database);
+
+impl std::fmt::Debug for Upkeep {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Upkeep")
+    }
+}
+
+impl Upkeep {
+    /// Deletes the items that have expired; how many. It blocks, and lets requests in between.
+    pub fn delete_expired(&self) -> Result<usize, EngineError> {
+        Ok(self.0.sweep_ttl()?)
+    }
+}
+
+/// Serves DynamoDB, and its streams, on `listener`; in memory, or in the file [`FILE`] of the folder `data`.
 ///
-/// What was answered from a file survives a kill: SQLite's write-ahead log is synced before each commit returns. What
-/// has expired is deleted when a file is opened, for nothing else does it here.
-pub async fn start(listener: TcpListener, data: Option<&Path>) -> Result<Engine, EngineError> {
+/// What was answered from a file survives a kill and a power cut: SQLite syncs its write-ahead log before each commit
+/// returns. (It does so by default, and dynoxide leaves it at that.) A file that is damaged is not served.
+pub async fn start(listener: TcpListener, data: Option<&Path>) -> Result<(Engine, Upkeep), EngineError> {
     let database = match data {
-        None => Database::memory().map_err(refused)?,
-        Some(directory) => {
-            tokio::fs::create_dir_all(directory).await.map_err(EngineError::Data)?;
-            let file = directory.join(FILE);
-            let file = file.to_str().ok_or_else(|| EngineError::Database("its path is not UTF-8".to_owned()))?;
-            let database = Database::new(file).map_err(refused)?;
-            database.sweep_ttl().map_err(refused)?;
-            database
-        }
+        None => in_memory()?,
+        Some(folder) => in_file(&folder.join(FILE))?,
     };
-    Engine::serving(listener, |listener, stop| async move {
+    let upkeep = Upkeep(database.clone());
+    let engine = Engine::serving(listener, |listener, stop| async move {
         if let Err(error) = serve_with_shutdown(listener, database, stop.into_future()).await {
             tracing::error!(%error, "the table's engine stopped");
         }
-    })
+    })?;
+    Ok((engine, upkeep))
 }
 
-fn refused(error: dynoxide::DynoxideError) -> EngineError {
-    EngineError::Database(error.to_string())
+/// A database in memory, into which an empty one of a file is copied: no connection but dynoxide's own reaches it.
+fn in_memory() -> Result<Database, EngineError> {
+    let folder = tempfile::tempdir().map_err(EngineError::Data)?;
+    let template = folder.path().join(FILE);
+    drop(in_file(&template)?);
+    let database = Database::memory()?;
+    database.restore_from(template.to_str().ok_or(EngineError::Name)?)?;
+    Ok(database)
+}
+
+fn in_file(file: &Path) -> Result<Database, EngineError> {
+    if file.exists() {
+        check(file)?;
+    }
+    let name = file.to_str().ok_or(EngineError::Name)?;
+    let database = Database::new(name)?;
+    // Another connection to the same file, closed before anything is served: what it leaves is part of the database.
+    Connection::open(file)?.execute_batch(RING)?;
+    Ok(database)
+}
+
+/// Reads the whole file, about a second for each gigabyte, and finds what a broken disk or a bad copy did to it.
+fn check(file: &Path) -> Result<(), EngineError> {
+    let connection = Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    let found: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+    if found == "ok" { Ok(()) } else { Err(EngineError::Damaged { found: found.replace('\n', " ") }) }
+}
+
+/// Writes the table as it stands to `copy`, which must not exist, while an engine may be writing it.
+pub fn copy_table(data: &Path, copy: &Path) -> Result<(), EngineError> {
+    let name = copy.to_str().ok_or(EngineError::Name)?;
+    let connection = Connection::open_with_flags(data.join(FILE), OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    connection.execute("VACUUM INTO ?1", [name])?;
+    std::fs::File::open(copy).and_then(|file| file.sync_all()).map_err(EngineError::Data)
+}
+
+impl From<DynoxideError> for EngineError {
+    fn from(error: DynoxideError) -> Self {
+        Self::Database(Box::new(error))
+    }
+}
+
+impl From<rusqlite::Error> for EngineError {
+    fn from(error: rusqlite::Error) -> Self {
+        match error.sqlite_error_code() {
+            Some(rusqlite::ErrorCode::NotADatabase | rusqlite::ErrorCode::DatabaseCorrupt) => {
+                Self::Damaged { found: error.to_string() }
+            }
+            _ => Self::Database(Box::new(error)),
+        }
+    }
 }

@@ -1,11 +1,14 @@
-//! S3, by s3s over files: one directory a bucket, path-style addresses, signatures required.
+//! S3: its protocol by s3s, its objects as files; path-style addresses, signatures required.
 //!
-//! Three things that s3s and s3s-fs do otherwise than S3 are put right here, because Greenlight rests on them: a copy
-//! appears whole or not at all, an object whose checksum is wrong never appears, and an upload form may have any
-//! headers on its parts.
+//! It answers what Greenlight asks of S3: an object is put, read whole or in part, copied, deleted, and posted with a
+//! form. The rest is answered `NotImplemented`. The files are ours, for s3s's own (s3s-fs, a sample for tests) neither
+//! sync what they write nor delete all that they wrote.
 
+use std::io;
+use std::ops::Range;
 use std::path::Path;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
@@ -13,48 +16,69 @@ use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use bytes::{Bytes, BytesMut};
 use futures_util::TryStreamExt;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
-use http::{Method, StatusCode};
+use http::header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
+use http::{Method, StatusCode, Uri};
 use s3s::auth::SimpleAuth;
 use s3s::checksum::ChecksumHasher;
 use s3s::dto::{
-    CopyObjectInput, CopyObjectOutput, CopyObjectResult, CopySource, DeleteObjectInput, DeleteObjectOutput,
-    DeleteObjectsInput, DeleteObjectsOutput, GetObjectInput, GetObjectOutput, HeadBucketInput, HeadBucketOutput,
-    HeadObjectInput, HeadObjectOutput, ListObjectsV2Input, ListObjectsV2Output, MetadataDirective, PutObjectInput,
-    PutObjectOutput, StreamingBlob,
+    CopyObjectInput, CopyObjectOutput, CopyObjectResult, CopySource, DeleteObjectInput, DeleteObjectOutput, ETag,
+    GetObjectInput, GetObjectOutput, PutObjectInput, PutObjectOutput, StreamingBlob,
 };
 use s3s::service::{S3Service, S3ServiceBuilder};
 use s3s::{S3, S3Error, S3ErrorCode, S3Request, S3Response, S3Result, s3_error};
-use s3s_fs::FileSystem;
 use tokio::net::TcpListener;
 use tower::ServiceExt;
 
 use super::{Engine, EngineError};
+use crate::durable::Durability;
 
-/// The most that is held in memory of one upload. Greenlight's own limits are far below it.
-const MOST_BYTES: usize = 64 * 1024 * 1024;
+mod objects;
 
-/// Serves S3 on `listener` with the files of the directory `data`, to whoever signs with these keys; makes the `buckets`
-/// that are not there yet.
+use objects::{Objects, Part};
+
+/// The most that is held in memory of one upload: 10 MiB, Greenlight's own limit, and the form around them.
+const MOST_BYTES: usize = 11 * 1024 * 1024;
+
+/// Serves S3 on `listener` with the files of the folder `data`, to whoever signs with these keys; makes the `buckets`
+/// that are not there yet. Two engines must not share a folder.
 ///
-/// What was answered survives a kill. An object that was being written when the process died is absent, or whole; its
-/// content type may then be missing. Two engines must not share a directory.
+/// An object appears whole or not at all; one that was acknowledged survives a kill and, if it is to be synced, a power
+/// cut.
+///
+/// The router answers as the engine does, without its listener: see [`forms`].
 pub async fn start(
     listener: TcpListener,
     data: &Path,
     access_key: &str,
     secret_key: &str,
     buckets: &[&str],
-) -> Result<Engine, EngineError> {
-    tokio::fs::create_dir_all(data).await.map_err(EngineError::Data)?;
-    for bucket in buckets {
-        tokio::fs::create_dir_all(data.join(bucket)).await.map_err(EngineError::Data)?;
-    }
-    let files = FileSystem::new(data).map_err(|error| EngineError::Objects(format!("{error:?}")))?;
-    let mut service = S3ServiceBuilder::new(Objects(files));
+    durability: Durability,
+) -> Result<(Engine, Router), EngineError> {
+    let objects = Objects::open(data, buckets, durability).map_err(EngineError::Data)?;
+    let mut service = S3ServiceBuilder::new(Files(Arc::new(objects)));
     service.set_auth(SimpleAuth::from_single(access_key, secret_key));
     let service = service.build();
-    Engine::routing(listener, Router::new().fallback(move |request| answer(service.clone(), request)))
+    let router = Router::new().fallback(move |request| answer(service.clone(), request));
+    Ok((Engine::routing(listener, router.clone())?, router))
+}
+
+/// What the world sees of S3: it takes the upload forms of `bucket` at any path, and answers nothing else.
+///
+/// An upload form carries its own permission; it is posted by phones, which do not reach the engine.
+pub fn forms(s3: Router, bucket: &'static str) -> Router {
+    Router::new().fallback(async move |mut request: Request| {
+        if request.method() != Method::POST || !is_form(&request) {
+            return (StatusCode::METHOD_NOT_ALLOWED, [(ALLOW, "POST")]).into_response();
+        }
+        // Nothing of the query either: S3 has other calls that are posted.
+        *request.uri_mut() = Uri::try_from(format!("/{bucket}")).unwrap_or_default();
+        s3.oneshot(request).await.unwrap_or_else(|never| match never {})
+    })
+}
+
+fn is_form(request: &Request) -> bool {
+    let content_type = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    content_type.to_ascii_lowercase().starts_with("multipart/form-data")
 }
 
 async fn answer(service: S3Service, request: Request) -> Response {
@@ -77,10 +101,10 @@ async fn answer(service: S3Service, request: Request) -> Response {
 /// phones send: OkHttp, which carries `wx.uploadFile` on Android, gives each part a `Content-Length`, older ones a
 /// `Content-Transfer-Encoding` too.
 async fn with_plain_form(request: Request) -> Result<Request, Response> {
-    let content_type = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    if request.method() != Method::POST || !content_type.to_ascii_lowercase().starts_with("multipart/form-data") {
+    if request.method() != Method::POST || !is_form(&request) {
         return Ok(request);
     }
+    let content_type = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let boundary = multer::parse_boundary(content_type).map_err(|_| malformed_form())?;
     let (mut parts, body) = request.into_parts();
     let body = axum::body::to_bytes(body, MOST_BYTES)
@@ -128,67 +152,66 @@ fn refusal(code: &str, message: &str) -> Response {
     (StatusCode::BAD_REQUEST, [(CONTENT_TYPE, "application/xml")], body).into_response()
 }
 
-/// The files, with what Greenlight needs of S3 and nothing else; the rest is answered `NotImplemented`.
-struct Objects(FileSystem);
+/// The files, asked by s3s.
+struct Files(Arc<Objects>);
 
 /// What an asynchronous method of s3s's trait returns.
 type Answering<'a, T> = Pin<Box<dyn Future<Output = S3Result<S3Response<T>>> + Send + 'a>>;
 
-macro_rules! passed_on {
-    ($($method:ident: $input:ident => $output:ident),* $(,)?) => {$(
-        fn $method<'s: 'a, 'a>(&'s self, request: S3Request<$input>) -> Answering<'a, $output> {
-            self.0.$method(request)
-        }
-    )*};
-}
-
-impl S3 for Objects {
-    passed_on! {
-        delete_object: DeleteObjectInput => DeleteObjectOutput,
-        delete_objects: DeleteObjectsInput => DeleteObjectsOutput,
-        get_object: GetObjectInput => GetObjectOutput,
-        head_bucket: HeadBucketInput => HeadBucketOutput,
-        head_object: HeadObjectInput => HeadObjectOutput,
-        list_objects_v2: ListObjectsV2Input => ListObjectsV2Output,
+impl S3 for Files {
+    fn put_object<'s: 'a, 'a>(&'s self, request: S3Request<PutObjectInput>) -> Answering<'a, PutObjectOutput> {
+        Box::pin(self.put(request.input))
     }
 
-    fn put_object<'s: 'a, 'a>(&'s self, request: S3Request<PutObjectInput>) -> Answering<'a, PutObjectOutput> {
-        Box::pin(self.put_verified(request))
+    fn get_object<'s: 'a, 'a>(&'s self, request: S3Request<GetObjectInput>) -> Answering<'a, GetObjectOutput> {
+        Box::pin(self.get(request.input))
     }
 
     fn copy_object<'s: 'a, 'a>(&'s self, request: S3Request<CopyObjectInput>) -> Answering<'a, CopyObjectOutput> {
-        Box::pin(self.copy_whole(request))
+        Box::pin(self.copy(request.input))
+    }
+
+    fn delete_object<'s: 'a, 'a>(&'s self, request: S3Request<DeleteObjectInput>) -> Answering<'a, DeleteObjectOutput> {
+        Box::pin(self.delete(request.input))
     }
 }
 
-impl Objects {
-    /// Writes an object if its SHA-256 is the promised one. s3s-fs compares too, but after the object stands in its
-    /// place, where it then stays.
-    async fn put_verified(&self, mut request: S3Request<PutObjectInput>) -> S3Result<S3Response<PutObjectOutput>> {
-        // s3s-fs would make the directory of a bucket that is not there.
-        self.require_bucket(&request).await?;
-        if let Some(promised) = &request.input.checksum_sha256
-            && let Some(body) = request.input.body.take()
-        {
-            let body = whole(body).await?;
-            let mut hash = ChecksumHasher { sha256: Some(s3s::crypto::Sha256::default()), ..ChecksumHasher::default() };
-            hash.update(&body);
-            if hash.finalize().checksum_sha256.as_ref() != Some(promised) {
-                return Err(s3_error!(BadDigest, "The SHA256 you specified did not match what we received."));
-            }
-            request.input.body = Some(StreamingBlob::from(s3s::Body::from(body)));
+impl Files {
+    /// Writes an object if its SHA-256 is the promised one.
+    async fn put(&self, input: PutObjectInput) -> S3Result<S3Response<PutObjectOutput>> {
+        let body = whole(input.body.ok_or(s3_error!(IncompleteBody))?).await?;
+        let hashes = hashes(&body);
+        if input.checksum_sha256.is_some() && input.checksum_sha256 != hashes.sha256 {
+            return Err(s3_error!(BadDigest, "The SHA256 you specified did not match what we received."));
         }
-        self.0.put_object(request).await
+        let only_new = match input.if_none_match {
+            None => false,
+            Some(condition) if condition.is_any() => true,
+            Some(_) => return Err(s3_error!(NotImplemented, "This engine knows no condition but If-None-Match: *.")),
+        };
+        self.write(input.bucket, input.key, body, only_new).await?;
+        Ok(S3Response::new(PutObjectOutput {
+            e_tag: hashes.e_tag,
+            checksum_sha256: input.checksum_sha256,
+            ..PutObjectOutput::default()
+        }))
     }
 
-    async fn require_bucket(&self, request: &S3Request<PutObjectInput>) -> S3Result<()> {
-        let input = HeadBucketInput { bucket: request.input.bucket.clone(), expected_bucket_owner: None };
-        self.0.head_bucket(of(request, input)).await.map(drop)
+    async fn get(&self, input: GetObjectInput) -> S3Result<S3Response<GetObjectOutput>> {
+        let asked = input.range;
+        let choose = move |length| asked.map_or(Some(0..length), |range| range.check(length).ok());
+        let Part { bytes, range, of } = self.read(input.bucket, input.key, choose).await?;
+        Ok(S3Response::new(GetObjectOutput {
+            accept_ranges: Some("bytes".to_owned()),
+            content_length: i64::try_from(bytes.len()).ok(),
+            content_range: asked.map(|_| format!("bytes {}-{}/{of}", range.start, range.end.saturating_sub(1))),
+            body: Some(StreamingBlob::from(s3s::Body::from(Bytes::from(bytes)))),
+            ..GetObjectOutput::default()
+        }))
     }
 
-    /// Copies by reading and writing. s3s-fs copies into the very place, where a reader, or a crash, finds a part.
-    async fn copy_whole(&self, request: S3Request<CopyObjectInput>) -> S3Result<S3Response<CopyObjectOutput>> {
-        let input = &request.input;
+    /// Copies by reading and writing, so that the copy appears whole.
+    async fn copy(&self, input: CopyObjectInput) -> S3Result<S3Response<CopyObjectOutput>> {
         let CopySource::Bucket { bucket, key, .. } = &input.copy_source else {
             return Err(s3_error!(NotImplemented));
         };
@@ -199,56 +222,75 @@ impl Objects {
         {
             return Err(s3_error!(NotImplemented, "This engine copies without conditions on the source."));
         }
-        let source = GetObjectInput { bucket: bucket.to_string(), key: key.to_string(), ..GetObjectInput::default() };
-        let source = self.0.get_object(of(&request, source)).await?.output;
-        let mut copy = PutObjectInput {
-            bucket: input.bucket.clone(),
-            key: input.key.clone(),
-            body: source.body,
-            checksum_sha256: source.checksum_sha256,
-            ..PutObjectInput::default()
-        };
-        let replaces = input.metadata_directive.as_ref().map(MetadataDirective::as_str);
-        if replaces == Some(MetadataDirective::REPLACE) {
-            copy.cache_control = input.cache_control.clone();
-            copy.content_disposition = input.content_disposition.clone();
-            copy.content_encoding = input.content_encoding.clone();
-            copy.content_language = input.content_language.clone();
-            copy.content_type = input.content_type.clone();
-            copy.metadata = input.metadata.clone();
-        } else {
-            copy.cache_control = source.cache_control;
-            copy.content_disposition = source.content_disposition;
-            copy.content_encoding = source.content_encoding;
-            copy.content_language = source.content_language;
-            copy.content_type = source.content_type;
-            copy.metadata = source.metadata;
-        }
-        let written = self.put_verified(of(&request, copy)).await?.output;
+        let source = self.read(bucket.to_string(), key.to_string(), |length| Some(0..length)).await?;
+        let bytes = Bytes::from(source.bytes);
+        let hashes = hashes(&bytes);
+        self.write(input.bucket, input.key, bytes, false).await?;
         Ok(S3Response::new(CopyObjectOutput {
-            copy_object_result: Some(CopyObjectResult {
-                e_tag: written.e_tag,
-                checksum_sha256: written.checksum_sha256,
-                ..CopyObjectResult::default()
-            }),
+            copy_object_result: Some(CopyObjectResult { e_tag: hashes.e_tag, ..CopyObjectResult::default() }),
             ..CopyObjectOutput::default()
         }))
     }
+
+    async fn delete(&self, input: DeleteObjectInput) -> S3Result<S3Response<DeleteObjectOutput>> {
+        self.require_bucket(&input.bucket)?;
+        self.blocking(move |objects| objects.delete(&input.bucket, &input.key)).await?;
+        Ok(S3Response::new(DeleteObjectOutput::default()))
+    }
+
+    async fn write(&self, bucket: String, key: String, bytes: Bytes, only_new: bool) -> S3Result<()> {
+        self.require_bucket(&bucket)?;
+        self.blocking(move |objects| objects.put(&bucket, &key, &bytes, only_new)).await
+    }
+
+    async fn read(
+        &self,
+        bucket: String,
+        key: String,
+        choose: impl FnOnce(u64) -> Option<Range<u64>> + Send + 'static,
+    ) -> S3Result<Part> {
+        self.require_bucket(&bucket)?;
+        let part = self.blocking(move |objects| objects.read(&bucket, &key, choose)).await?;
+        part.ok_or_else(|| s3_error!(InvalidRange))
+    }
+
+    fn require_bucket(&self, bucket: &str) -> S3Result<()> {
+        if self.0.has_bucket(bucket) { Ok(()) } else { Err(s3_error!(NoSuchBucket)) }
+    }
+
+    /// Works on the files where waiting for a disk holds nobody up.
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Objects) -> io::Result<T> + Send + 'static,
+    ) -> S3Result<T> {
+        let objects = Arc::clone(&self.0);
+        let done = tokio::task::spawn_blocking(move || work(&objects)).await.map_err(S3Error::internal_error)?;
+        done.map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => s3_error!(NoSuchKey),
+            io::ErrorKind::AlreadyExists => s3_error!(PreconditionFailed, "There is such an object already."),
+            io::ErrorKind::InvalidInput | io::ErrorKind::InvalidFilename => {
+                s3_error!(InvalidArgument, "Not a usable key.")
+            }
+            _ => {
+                tracing::error!(%error, "the bucket's folder cannot be read or written");
+                S3Error::with_source(S3ErrorCode::ServiceUnavailable, Box::new(error))
+            }
+        })
+    }
 }
 
-/// The same request, asking for something else.
-fn of<A, B>(request: &S3Request<A>, input: B) -> S3Request<B> {
-    S3Request {
-        input,
-        method: request.method.clone(),
-        uri: request.uri.clone(),
-        headers: request.headers.clone(),
-        extensions: request.extensions.clone(),
-        credentials: request.credentials.clone(),
-        region: request.region.clone(),
-        service: request.service.clone(),
-        trailing_headers: None,
-    }
+/// What S3 says of an object's bytes.
+struct Hashes {
+    e_tag: Option<ETag>,
+    /// In base64.
+    sha256: Option<String>,
+}
+
+fn hashes(bytes: &Bytes) -> Hashes {
+    let mut hash = ChecksumHasher { sha256: Some(s3s::crypto::Sha256::default()), ..ChecksumHasher::default() };
+    hash.update(bytes);
+    let sha256 = hash.finalize().checksum_sha256;
+    Hashes { e_tag: sha256.clone().map(ETag::Strong), sha256 }
 }
 
 /// All of `body`, if it is not too much.

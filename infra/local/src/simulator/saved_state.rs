@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, ErrorKind};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use greenlight::domain::clock::Timestamp;
 use greenlight::domain::ids::AppId;
@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use super::shared::Shared;
 use super::vocabulary::media_check::OpenCheck;
 use super::world::{App, User, World};
+use crate::durable::write_private;
 
 #[derive(Default, Serialize, Deserialize)]
 struct SavedState {
@@ -47,11 +48,8 @@ impl SavedState {
         }
     }
 
-    /// Whole or not at all, so that a kill in the middle leaves the one before.
     fn write(&self, file: &Path) -> io::Result<()> {
-        let beside: PathBuf = file.with_extension("new");
-        std::fs::write(&beside, serde_json::to_vec(self).map_err(io::Error::other)?)?;
-        std::fs::rename(beside, file)
+        write_private(file, &serde_json::to_vec(self).map_err(io::Error::other)?)
     }
 }
 

@@ -81,7 +81,8 @@ fn a_folder_that_cannot_be_used_is_one_clear_line() {
 
     let data = path("data");
     let held = Run::start(&["--data", &data]);
-    is_one_line(&Process::start(&["--data", &data]).ended(), "another run is using this folder");
+    let says = format!("another run (process {}) is using this folder: end it, or name another", held.process.pid());
+    is_one_line(&Process::start(&["--data", &data]).ended(), &says);
     drop(held);
 }
 

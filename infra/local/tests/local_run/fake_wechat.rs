@@ -61,8 +61,10 @@ struct State {
     address: String,
     http: reqwest::Client,
     behind: Mutex<String>,
-    seen: Mutex<Vec<Seen>>,
+    seen: watch::Sender<Vec<Seen>>,
     checked: watch::Sender<Vec<Checked>>,
+    /// Text checks are not answered while it stands.
+    texts_held: watch::Sender<bool>,
 }
 
 #[derive(Clone)]
@@ -89,8 +91,9 @@ impl FakeWeChat {
             address,
             http,
             behind: Mutex::default(),
-            seen: Mutex::default(),
+            seen: watch::Sender::default(),
             checked: watch::Sender::default(),
+            texts_held: watch::Sender::default(),
         }));
         let serving = fake.clone();
         tokio::spawn(async move {
@@ -140,7 +143,19 @@ impl FakeWeChat {
 
     /// The requests to a path.
     pub(crate) fn seen(&self, path: &str) -> Vec<Seen> {
-        self.0.seen.lock().unwrap().iter().filter(|seen| seen.path == path).cloned().collect()
+        self.0.seen.borrow().iter().filter(|seen| seen.path == path).cloned().collect()
+    }
+
+    /// Answers no text check from now on, or all of them.
+    pub(crate) fn hold_texts(&self, hold: bool) {
+        self.0.texts_held.send_replace(hold);
+    }
+
+    /// Returns once a request to `path` has come in.
+    pub(crate) async fn is_asked(&self, path: &str) {
+        let mut seen = self.0.seen.subscribe();
+        let asked = seen.wait_for(|all| all.iter().any(|seen| seen.path == path));
+        tokio::time::timeout(PATIENCE, asked).await.unwrap_or_else(|_| panic!("{path} is not asked")).unwrap();
     }
 
     /// The media check of that number, once its medium was downloaded.
@@ -173,7 +188,11 @@ impl FakeWeChat {
         let (path, query) = target.split_once('?').unwrap_or((&target, ""));
         let seen = Seen { method, path: path.to_owned(), query: decoded(query), headers, body };
         let answer = self.answer(&seen);
-        self.0.seen.lock().unwrap().push(seen);
+        let is_text = path == "/wxa/msg_sec_check";
+        self.0.seen.send_modify(|all| all.push(seen));
+        if is_text {
+            self.0.texts_held.subscribe().wait_for(|held| !held).await.ok()?;
+        }
         let head =
             "HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ntransfer-encoding: chunked\r\nconnection: close\r\n\r\n";
         stream.write_all(head.as_bytes()).await.ok()?;
@@ -222,7 +241,7 @@ impl FakeWeChat {
             }
             "/wxa/media_check_async" => {
                 let media_url = seen.json()["media_url"].as_str().unwrap_or_default().to_owned();
-                let number = self.0.seen.lock().unwrap().len();
+                let number = self.0.seen.borrow().len();
                 let trace_id = format!("{number:032x}");
                 let answer =
                     format!("{{\n  \"trace_id\": \"{trace_id}\",\n  \"errmsg\": \"ok\",\n  \"errcode\": 0\n}}\n");

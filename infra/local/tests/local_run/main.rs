@@ -10,10 +10,19 @@
 // Signals by name, and tools by links in a folder.
 #![cfg(unix)]
 
+mod backups;
 mod bad_starts;
 mod banner;
+#[cfg(target_os = "linux")]
+mod disks;
 mod ending;
+mod environment;
 mod foreign_wechat;
+mod forms;
+mod hosting;
+mod older_data;
+#[cfg(target_os = "linux")]
+mod power_cut;
 mod readme;
 mod restart;
 

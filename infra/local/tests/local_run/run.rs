@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 use greenlight::outbound::Outbound;
 use serde_json::Value;
 
+/// The binary.
+pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_greenlight-local");
 /// So long nothing takes even on a busy machine; what takes longer will not come.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -31,21 +33,25 @@ pub(crate) struct Ended {
 }
 
 impl Process {
-    /// Starts the binary. `port` is a flag too, so it is not given where `arguments` name one.
+    /// Starts the binary.
     pub(crate) fn start(arguments: &[&str]) -> Self {
-        Self::start_in(arguments, None)
+        Self::start_with(arguments, &[])
     }
 
-    /// The same, with a folder for temporary files.
-    pub(crate) fn start_in(arguments: &[&str], temporary: Option<&std::path::Path>) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_greenlight-local"));
+    /// The same, with more in its environment.
+    pub(crate) fn start_with(arguments: &[&str], environment: &[(&str, &str)]) -> Self {
+        let mut command = Command::new(BINARY);
+        command.envs(environment.iter().copied());
+        Self::of(command, arguments)
+    }
+
+    /// Starts what `command` begins. The port is a free one where `arguments` name none.
+    pub(crate) fn of(mut command: Command, arguments: &[&str]) -> Self {
         if !arguments.contains(&"--port") {
             command.args(["--port", "0"]);
         }
-        if let Some(folder) = temporary {
-            command.env("TMPDIR", folder);
-        }
-        command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.args(arguments);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let started = Instant::now();
         let mut child = command.spawn().expect("the binary");
         let (sender, lines) = channel();
@@ -137,12 +143,16 @@ impl Answer {
 
 impl Run {
     pub(crate) fn start(arguments: &[&str]) -> Self {
-        Self::start_in(arguments, None)
+        Self::of(Process::start(arguments))
     }
 
-    /// The same, with a folder for temporary files.
-    pub(crate) fn start_in(arguments: &[&str], temporary: Option<&std::path::Path>) -> Self {
-        let process = Process::start_in(arguments, temporary);
+    /// The same, with more in its environment.
+    pub(crate) fn start_with(arguments: &[&str], environment: &[(&str, &str)]) -> Self {
+        Self::of(Process::start_with(arguments, environment))
+    }
+
+    /// The run that this process is.
+    pub(crate) fn of(process: Process) -> Self {
         let mut banner = String::new();
         while !banner.ends_with("Ctrl-C ends it.\n") {
             match process.lines.recv_timeout(PATIENCE.saturating_sub(process.started.elapsed())) {
@@ -187,7 +197,8 @@ impl Run {
     }
 
     pub(crate) async fn post(&self, path: &str, key: &str, body: &Value) -> Answer {
-        self.send(self.http.post(self.at(path)).body(body.to_string()), key).await
+        let request = self.http.post(self.at(path)).header("content-type", "application/json");
+        self.send(request.body(body.to_string()), key).await
     }
 
     pub(crate) async fn put(&self, path: &str, body: &Value) -> Answer {
@@ -198,13 +209,29 @@ impl Run {
         self.post("/v1/sessions", "", &serde_json::json!({"code": code})).await.expect(201).text("token")
     }
 
+    pub(crate) async fn delete(&self, path: &str, key: &str) -> Answer {
+        self.send(self.http.delete(self.at(path)), key).await
+    }
+
     /// Uploads a picture; its `upload_id`.
     pub(crate) async fn upload(&self, key: &str, picture: &[u8]) -> String {
+        self.try_upload(key, picture).await.expect(201).text("upload_id")
+    }
+
+    pub(crate) async fn try_upload(&self, key: &str, picture: &[u8]) -> Answer {
         let mut form = b"--b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.png\"\r\n\r\n".to_vec();
         form.extend_from_slice(picture);
         form.extend_from_slice(b"\r\n--b--\r\n");
-        let request = self.http.post(self.at("/v1/uploads")).header("content-type", "multipart/form-data; boundary=b");
-        self.send(request.body(form), key).await.expect(201).text("upload_id")
+        self.send(self.form("/v1/uploads", form), key).await
+    }
+
+    fn form(&self, path: &str, form: Vec<u8>) -> reqwest::RequestBuilder {
+        self.http.post(self.at(path)).header("content-type", "multipart/form-data; boundary=b").body(form)
+    }
+
+    /// Posts a form whose boundary is `b`.
+    pub(crate) async fn post_form(&self, path: &str, form: Vec<u8>) -> Answer {
+        self.send(self.form(path, form), "").await
     }
 
     /// Uploads a picture and submits it; the submission's id.
