@@ -91,11 +91,7 @@ async fn what_is_under_way_is_answered_and_kept() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data").to_str().unwrap().to_owned();
     let fake = FakeWeChat::start().await;
-    let flags = fake.flags();
-    let mut flags: Vec<&str> = flags.iter().map(String::as_str).collect();
-    flags.extend(["--data", &data]);
-    let run = Run::start(&flags);
-    fake.stands_before(&run.url);
+    let run = fake.run_with(&data);
     let author = run.log_in("wx-login-code").await;
     let text = json!({"scene": "comment", "text": "好的"});
     fake.hold_texts(true);
@@ -115,6 +111,6 @@ async fn what_is_under_way_is_answered_and_kept() {
     files.sort();
     assert_eq!(files, ["format.json", "keys.json", "lock", "objects", "table.sqlite"], "the table is one file again");
 
-    let after = Run::start(&flags);
+    let after = fake.run_with(&data);
     assert_eq!(after.submission(&id, "").await.expect(200).text("state"), "approved");
 }

@@ -23,7 +23,7 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
-use crate::run::PATIENCE;
+use crate::run::{PATIENCE, Run};
 
 pub(crate) const APP: &str = "wx8f16a5be77871234";
 pub(crate) const APP_SECRET: &str = "6f1ed002ab5595859014ebf0951522d9";
@@ -134,6 +134,16 @@ impl FakeWeChat {
         .into_iter()
         .flat_map(|(flag, value)| [flag.to_owned(), value.to_owned()])
         .collect()
+    }
+
+    /// Starts a run with `--data data` in front of this WeChat, which stands before it.
+    pub(crate) fn run_with(&self, data: &str) -> Run {
+        let flags = self.flags();
+        let mut flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+        flags.extend(["--data", data]);
+        let run = Run::start(&flags);
+        self.stands_before(&run.url);
+        run
     }
 
     /// Passes on what comes in for the owner's domain to this run.

@@ -56,11 +56,7 @@ async fn a_push_that_comes_after_a_kill_finds_what_it_is_about() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data").to_str().unwrap().to_owned();
     let fake = FakeWeChat::start().await;
-    let flags = fake.flags();
-    let mut flags: Vec<&str> = flags.iter().map(String::as_str).collect();
-    flags.extend(["--data", &data]);
-    let before = Run::start(&flags);
-    fake.stands_before(&before.url);
+    let before = fake.run_with(&data);
     let author = before.log_in("wx-login-code").await;
     let text = json!({"scene": "comment", "text": "好的"});
     let text = before.post("/v1/submissions", &author, &text).await.expect(201).text("id");
@@ -69,8 +65,7 @@ async fn a_push_that_comes_after_a_kill_finds_what_it_is_about() {
     before.process.signal("KILL");
     before.process.ended();
 
-    let after = Run::start(&flags);
-    fake.stands_before(&after.url);
+    let after = fake.run_with(&data);
     after.submission(&text, "").await.expect(200);
     after.submission(&pending, "").await.expect(404);
     let own = after.submission(&pending, &author).await.expect(200);

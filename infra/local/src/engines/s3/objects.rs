@@ -85,11 +85,20 @@ impl Objects {
         if only_new {
             fs::remove_file(staged)?;
         }
-        match self.durability.sync_folder(folder) {
-            // The object has been deleted already.
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-            synced => synced,
+        self.sync_above(place)
+    }
+
+    /// Syncs every folder from the one in which `place` is up to the bucket's: another process, or another request, may
+    /// have made or removed some of them and not have come to it. Syncing what has not changed costs next to nothing.
+    fn sync_above(&self, place: &Path) -> io::Result<()> {
+        for folder in place.ancestors().skip(1).take_while(|folder| *folder != self.root) {
+            match self.durability.sync_folder(folder) {
+                // It was removed meanwhile; the one above says so.
+                Err(error) if error.kind() == ErrorKind::NotFound => {}
+                synced => synced?,
+            }
         }
+        Ok(())
     }
 
     /// An object, or the part of it that `choose` chooses when it is told how many bytes there are; nothing if it chooses
@@ -119,23 +128,14 @@ impl Objects {
     pub(super) fn delete(&self, bucket: &str, key: &str) -> io::Result<()> {
         let place = self.place(bucket, key)?;
         match fs::remove_file(&place) {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            // Perhaps it was deleted just now, and not synced yet.
+            Err(error) if error.kind() == ErrorKind::NotFound => return self.sync_above(&place),
             removed => removed?,
         }
         let bucket = self.root.join(bucket);
-        let mut folder = place.parent().unwrap_or(&bucket);
-        // A folder that is not empty cannot be removed.
-        while folder != bucket
-            && fs::remove_dir(folder).is_ok()
-            && let Some(above) = folder.parent()
-        {
-            folder = above;
-        }
-        match self.durability.sync_folder(folder) {
-            // Somebody else has deleted the folder meanwhile, and syncs the one above.
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-            synced => synced,
-        }
+        // A folder that is not empty cannot be removed, nor can those above it.
+        let _ = place.ancestors().skip(1).take_while(|folder| *folder != bucket).try_for_each(fs::remove_dir);
+        self.sync_above(&place)
     }
 
     /// Where an object's file is: the key's parts are folders.
