@@ -9,7 +9,7 @@
 //! - [`table`]: the one table, and the one commit for every change of a submission.
 //! - [`bucket`], [`aws`], [`outbound`]: the ways out.
 //! - [`wechat`] speaks WeChat. It knows no table, no app's settings and no secret but those it is handed.
-//! - [`settings`], [`log`], [`error`].
+//! - [`log`], [`metrics`], [`settings`], [`error`]: what all of them stand on.
 //! - [`domain`]: the words and the rules. It imports none of the above.
 //!
 //! # Words
@@ -38,6 +38,7 @@ pub mod bucket;
 pub mod domain;
 pub mod error;
 pub mod log;
+pub mod metrics;
 pub mod moderation;
 pub mod outbound;
 pub mod secrets;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use aws_sdk_secretsmanager::Client;
 use secrecy::SecretString;
 
-use crate::apps::{Apps, BadSecret};
+use crate::apps::{Apps, BadField, BadSecret};
 use crate::domain::clock::{Clock, Timestamp};
 use crate::error::{Cause, chain};
 
@@ -34,7 +34,7 @@ pub enum SecretError {
     Bad(#[from] BadSecret),
 }
 
-/// The secret, read again when it is old.
+/// The secret, read again when it is old, or names no app yet.
 #[derive(Clone, Debug)]
 pub struct Secrets {
     client: Client,
@@ -54,7 +54,15 @@ async fn read(client: &Client, id: &str) -> Result<Apps, SecretError> {
     let answer = client.get_secret_value().secret_id(id).send().await;
     let answer = answer.map_err(|error| SecretError::Unavailable(error.into_service_error().into()))?;
     let json: SecretString = answer.secret_string.ok_or(SecretError::NoString)?.into();
-    Ok(Apps::parse(&json)?)
+    let apps = Apps::parse(&json)?;
+    for fault in apps.faults() {
+        let BadField { field, reason } = fault;
+        tracing::error!(event = "app_switched_off", alarm = "secret", field, reason, "the secret is wrong for an app");
+    }
+    if apps.is_empty() {
+        tracing::warn!(event = "no_app", "the secret names no app; infra/add-app.mjs adds one");
+    }
+    Ok(apps)
 }
 
 impl Secrets {
@@ -70,7 +78,8 @@ impl Secrets {
     /// The apps, not older than five minutes if Secrets Manager answers; else as they were.
     pub async fn apps(&self) -> Arc<Apps> {
         let (apps, read_at) = self.held();
-        if self.clock.now().is_within(KEPT, read_at) {
+        // Whoever has just added the first app need not wait.
+        if self.clock.now().is_within(KEPT, read_at) && !apps.is_empty() {
             return apps;
         }
         self.fresh().await.unwrap_or(apps)
@@ -93,7 +102,12 @@ impl Secrets {
             }
             Err(error) => {
                 let error = chain(&error);
-                tracing::error!(alarm = "secret", error, "the secret cannot be read; going on with the old");
+                tracing::error!(
+                    event = "secret_unreadable",
+                    alarm = "secret",
+                    error,
+                    "the secret cannot be read; going on with the old"
+                );
                 None
             }
         }

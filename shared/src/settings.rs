@@ -68,7 +68,7 @@ pub fn flag(lookup: &Lookup<'_>, name: &'static str) -> Result<bool, SettingErro
 
 /// How much our own code logs: `GREENLIGHT_LOG`, one of `off`, `error`, `warn`, `info`, `debug`, `trace`; `info` without.
 ///
-/// It is meant for Greenlight's own targets. At `trace` the AWS SDK logs whole requests and answers, which hold what must
+/// It is meant for Greenlight's own targets, and silences no metric. At `trace` the AWS SDK logs whole requests and answers, which hold what must
 /// not be logged, so a `main` keeps every other target at `warn`.
 pub fn log_level(lookup: &Lookup<'_>) -> Result<LevelFilter, SettingError> {
     const NAME: &str = "GREENLIGHT_LOG";

@@ -8,6 +8,7 @@
     reason = "tests: a panic is the report of a failure"
 )]
 
+mod apps;
 mod author_away;
 mod budget;
 mod clock_jumps;
@@ -16,6 +17,7 @@ mod hostile_input;
 mod lists;
 mod logged;
 mod media_urls;
+mod metrics;
 mod orders;
 mod out_of_reach;
 mod overdue;
@@ -27,6 +29,7 @@ mod served_media;
 mod settings;
 mod simulation;
 mod table_trouble;
+mod template;
 mod the_loop;
 mod tokens;
 mod trouble;

@@ -59,7 +59,7 @@ async fn store(sweep: &SweepOverdue, submissions: Vec<Submission>, example: Opti
                 let bytes = media_key(&example.id, 0, medium);
                 sweep.bucket.copy(&bytes, &media_key(&submission.id, index, medium)).await.unwrap();
             }
-            let saved = sweep.checker.table.commit(&mut submission, &[]).await.unwrap();
+            let saved = sweep.checker.table.commit(None, &mut submission, &[]).await.unwrap();
             assert!(matches!(saved, Saved::Done));
             submission.id
         })

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use accept_upload::AcceptUpload;
 use greenlight::domain::clock::Clock;
+use greenlight::settings::Lookup;
 use greenlight::start::{Fatal, StartError};
 use greenlight_local::stack::Stack;
 use greenlight_tests::world::World;
@@ -15,16 +16,20 @@ use sweep_overdue::SweepOverdue;
 
 const AWS: [&str; 3] = ["AWS_ACCESS_KEY_ID", "AWS_REGION", "AWS_SECRET_ACCESS_KEY"];
 
-async fn start(function: &str, settings: &BTreeMap<&str, String>) -> Result<(), StartError> {
-    let lookup = |name: &str| settings.get(name).cloned();
+async fn start_with(function: &str, settings: &BTreeMap<&str, String>) -> Result<(), StartError> {
+    start(function, &|name| settings.get(name).cloned()).await
+}
+
+/// Starts a function, by its folder, and lets it go.
+pub(crate) async fn start(function: &str, lookup: &Lookup<'_>) -> Result<(), StartError> {
     let clock = Clock::system();
     match function {
-        "submit-content" => SubmitContent::start(&lookup, clock).await.map(drop),
-        "accept-upload" => AcceptUpload::start(&lookup, clock).await.map(drop),
-        "receive-push" => ReceivePush::start(&lookup, clock).await.map(drop),
-        "refresh-token" => RefreshToken::start(&lookup, clock).await.map(drop),
-        "sweep-overdue" => SweepOverdue::start(&lookup, clock).await.map(drop),
-        _ => ServeMedia::start(&lookup, clock).await.map(drop),
+        "submit-content" => SubmitContent::start(lookup, clock).await.map(drop),
+        "accept-upload" => AcceptUpload::start(lookup, clock).await.map(drop),
+        "receive-push" => ReceivePush::start(lookup, clock).await.map(drop),
+        "refresh-token" => RefreshToken::start(lookup, clock).await.map(drop),
+        "sweep-overdue" => SweepOverdue::start(lookup, clock).await.map(drop),
+        _ => ServeMedia::start(lookup, clock).await.map(drop),
     }
 }
 
@@ -49,11 +54,11 @@ async fn a_function_starts_with_just_what_it_needs_and_names_what_is_missing() {
             .filter(|(name, _)| needed.contains(name) || name.starts_with("AWS_ENDPOINT"))
             .map(|(name, value)| (*name, value.clone()))
             .collect();
-        start(function, &own).await.unwrap_or_else(|error| panic!("{function}: {error}"));
+        start_with(function, &own).await.unwrap_or_else(|error| panic!("{function}: {error}"));
         for missing in &needed {
             let mut less = own.clone();
             less.remove(missing);
-            let error = start(function, &less).await.expect_err(function).to_string();
+            let error = start_with(function, &less).await.expect_err(function).to_string();
             assert_eq!(error, format!("{missing} is not set"), "{function}");
         }
     }
@@ -74,7 +79,7 @@ async fn a_setting_that_leads_nowhere_is_named_in_one_line() {
     for (name, value) in wrong {
         let mut settings = settings.clone();
         settings.insert(name, value.to_owned());
-        let error = start("submit-content", &settings).await.expect_err(name);
+        let error = start_with("submit-content", &settings).await.expect_err(name);
         let line = format!("{:?}", Fatal::new(error));
         assert!(line.starts_with(name) && !line.contains('\n'), "{line}");
     }
@@ -83,13 +88,21 @@ async fn a_setting_that_leads_nowhere_is_named_in_one_line() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_malformed_secret_ends_the_start_and_is_not_repeated() {
     let mut world = World::start().await;
-    let mut document = world.document.clone();
-    document["apps"]["wx0"]["push_aes_key"] = "hunter2".into();
-    world.set_secret(document);
     let settings: BTreeMap<&str, String> = world.stack.settings().into_iter().collect();
-    let error = start("receive-push", &settings).await.expect_err("it starts").to_string();
-    assert!(error.starts_with("GREENLIGHT_SECRET: the secret's `apps.wx0.push_aes_key` is invalid"), "{error}");
-    assert!(!error.contains("hunter2"), "{error}");
+    for (field, value, told) in [
+        ("session_key", "hunter2", "GREENLIGHT_SECRET: the secret's `session_key` is invalid"),
+        (
+            "colour",
+            "hunter2",
+            "GREENLIGHT_SECRET: the secret is not the JSON document it should be: unknown field `colour`",
+        ),
+    ] {
+        let mut document = world.document.clone();
+        document[field] = value.into();
+        world.set_secret(document);
+        let error = start_with("receive-push", &settings).await.expect_err("it starts").to_string();
+        assert!(error.starts_with(told) && !error.contains("hunter2"), "{error}");
+    }
 }
 
 #[test]

@@ -6,6 +6,7 @@
 //! - what functions do together: here, in the one binary `it`. Requests (`requests`, `lists`, `uploads`, `served_media`,
 //!   `pushes`, `rates`), deaths at every await (`crashes`), who comes first (`orders`), trouble with the table, with WeChat and
 //!   with time (`table_trouble`, `wechat_trouble`, `overdue`, `author_away`, `media_urls`, `tokens`), secrets and settings,
+//!   what the deployment template says (`template`; its roles are held against every call of every test, see [`grants`]),
 //!   `hostile_input`, what it costs (`budget`), and histories at random (`simulation`);
 //! - the binary as its user meets it, from its banner to its end: `infra/local/tests/local_run`.
 //!
@@ -23,9 +24,12 @@
 
 pub mod awaits;
 pub mod end_state;
+pub mod grants;
 pub mod pictures;
 pub mod push_gate;
 pub mod relay;
 pub mod simulation;
 pub mod table_proxy;
+pub mod template;
+pub mod watched;
 pub mod world;

@@ -6,6 +6,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use crate::grants::allows;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::connect_info::ConnectInfo;
@@ -288,6 +289,18 @@ async fn pass(
     })
 }
 
+/// Whether the function's role in the deployment template allows a call.
+fn is_allowed(call: &Call) -> bool {
+    let resource = call.index.as_ref().map_or_else(|| "table".to_owned(), |index| format!("index/{index}"));
+    allows(&call.function, &format!("dynamodb:{}", call.action), &resource, &call.key)
+}
+
+fn access_denied(call: &Call) -> Response {
+    let message = format!("{} may not {} {:?} {}", call.function, call.action, call.index, call.key);
+    let body = json!({"__type": "com.amazon.coral.service#AccessDeniedException", "Message": message});
+    (StatusCode::BAD_REQUEST, [(CONTENT_TYPE, AWS_JSON)], body.to_string()).into_response()
+}
+
 impl Exchange {
     /// The answer to one call, or nothing where the connection is to be cut.
     async fn carry_out(&self, function: String, mut headers: HeaderMap, body: &Bytes) -> Option<Response> {
@@ -297,6 +310,11 @@ impl Exchange {
         let mut asked: Value = serde_json::from_slice(body).unwrap_or_default();
         let mut calls = calls_of(&function, &operation, &asked);
 
+        if let Some(denied) = calls.iter().find(|call| !is_allowed(call)) {
+            let answer = access_denied(denied);
+            locked(&self.calls).append(&mut calls);
+            return Some(answer);
+        }
         let fault = self.fault_for(&calls);
         match fault {
             Some(Fault::CutBefore) => {

@@ -26,6 +26,7 @@ use tokio::task::JoinHandle;
 use tower::ServiceExt;
 
 use crate::table_proxy::TableProxy;
+use crate::watched::Watched;
 
 /// What [`World::start_with`] makes.
 #[derive(Clone, Debug)]
@@ -62,6 +63,8 @@ pub struct World {
     pub stack: Stack,
     /// What stands before the table.
     pub proxy: TableProxy,
+    /// What stands before bucket and secret.
+    watched: Watched,
     /// WeChat.
     pub simulator: Simulator,
     /// The functions.
@@ -192,18 +195,19 @@ impl World {
         stack.secrets.set(SECRET, &document.to_string());
         let wechat = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let simulator = Simulator::start(wechat, simulated, http.clone(), clock.clone()).await.expect("the simulator");
-        let mut functions = Self::functions(&stack, &|name| proxy.url_for(name), &simulator.url(), &url, &clock, &[])
-            .await
-            .expect("the functions start");
+        let watched = Watched::before(&stack).await;
+        let table = |name| proxy.url_for(name);
+        let started = Self::functions((&stack, &watched), &table, &simulator.url(), &url, &clock, &[]).await;
+        let mut functions = started.expect("the functions start");
         functions.submit_content.author_waits = plan.author_waits;
         let router = functions.router();
         let server = tokio::spawn(async move { axum::serve(undelayed(listener), router).await.expect("it serves") });
         let table = Table::new(dynamodb(&stack, &http), TABLE);
-        Self { clock, stack, proxy, simulator, functions, url, http, document, table, server }
+        Self { clock, stack, proxy, watched, simulator, functions, url, http, document, table, server }
     }
 
     async fn functions(
-        stack: &Stack,
+        (stack, watched): (&Stack, &Watched),
         table: &dyn Fn(&'static str) -> String,
         wechat: &str,
         url: &str,
@@ -216,7 +220,8 @@ impl World {
         settings.extend(others.iter().map(|(name, value)| (*name, (*value).to_owned())));
         let setting = |function: &'static str, name: &str| match name {
             "AWS_ENDPOINT_URL_DYNAMODB" => Some(table(function)),
-            name => settings.get(name).cloned(),
+            name if others.iter().any(|(own, _)| *own == name) => settings.get(name).cloned(),
+            name => watched.endpoint(function, name).or_else(|| settings.get(name).cloned()),
         };
         Functions::start(&setting, clock).await
     }
@@ -229,7 +234,8 @@ impl World {
     /// The same, with some settings of their own.
     pub async fn restarted_with(&self, settings: &[(&'static str, &str)]) -> Functions {
         let (table, wechat) = (|name| self.proxy.url_for(name), self.simulator.url());
-        let functions = Self::functions(&self.stack, &table, &wechat, &self.url, &self.clock, settings).await;
+        let functions =
+            Self::functions((&self.stack, &self.watched), &table, &wechat, &self.url, &self.clock, settings).await;
         functions.expect("the functions start")
     }
 
@@ -243,7 +249,7 @@ impl World {
 
     /// The same, reaching the table and WeChat at addresses of their own.
     pub async fn started_at(&self, table: &str, wechat: &str) -> Result<Functions, StartError> {
-        Self::functions(&self.stack, &|_| table.to_owned(), wechat, &self.url, &self.clock, &[]).await
+        Self::functions((&self.stack, &self.watched), &|_| table.to_owned(), wechat, &self.url, &self.clock, &[]).await
     }
 
     /// The table's engine, for what no code of ours would write.

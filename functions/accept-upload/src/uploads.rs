@@ -159,7 +159,7 @@ impl AcceptUpload {
         let author = self.admit(caller, named.as_deref()).await?;
         let (key, now) = (incoming_key(), self.clock.now());
         let form = self.bucket.form(&key, self.largest, now, FORM).map_err(|error| {
-            tracing::error!(error = %error, "an upload form could not be signed");
+            tracing::error!(event = "form_not_signed", error = %error, "an upload form could not be signed");
             Problem::unavailable()
         })?;
         let token = Form { app: caller.app.id.clone(), author, kind, key };

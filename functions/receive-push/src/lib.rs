@@ -13,10 +13,11 @@ use greenlight::api::base_path;
 use greenlight::api::body::read_body;
 use greenlight::api::problem::Problem;
 use greenlight::api::respond::{method_not_allowed, not_found, respond};
-use greenlight::apps::App;
+use greenlight::apps::{App, Apps, NoApp};
 use greenlight::domain::clock::Clock;
 use greenlight::domain::ids::AppId;
 use greenlight::domain::outcome::Outcome;
+use greenlight::metrics::{self, Metric};
 use greenlight::moderation::push::{Pushed, take_push};
 use greenlight::secrets::Secrets;
 use greenlight::settings::Lookup;
@@ -76,47 +77,68 @@ impl ReceivePush {
     ) -> Result<(App, T), Problem> {
         let id = AppId::parse(app_id).map_err(|_| Problem::not_found())?;
         let apps = self.secrets.apps().await;
-        let app = apps.get(&id).cloned();
-        let first = app.as_ref().map(&with);
-        match first {
-            Some(Ok(done)) => return app.map(|app| (app, done)).ok_or_else(Problem::not_found),
-            None | Some(Err(PushError::NotAuthentic(_))) => {}
-            Some(Err(error)) => return Err(refused(&id, &error)),
-        }
-        if let Some(apps) = self.secrets.fresh().await
-            && let Some(app) = apps.get(&id)
-        {
-            return with(app).map(|done| (app.clone(), done)).map_err(|error| refused(&id, &error));
-        }
-        match first {
-            Some(Err(error)) => Err(refused(&id, &error)),
-            _ => Err(Problem::not_found()),
-        }
+        let first = opened(&apps, &id, &with);
+        // The app, or its keys, may be newer than what was read.
+        let again = match &first {
+            Err(NotOpened::NoApp(_) | NotOpened::Push(PushError::NotAuthentic(_))) => self.secrets.fresh().await,
+            _ => None,
+        };
+        let last = again.map_or(first, |apps| opened(&apps, &id, &with));
+        last.map_err(|error| match error {
+            // WeChat sends it again: nothing is lost while an app is switched off.
+            NotOpened::NoApp(no_app) => Problem::of_no_app(&no_app, Problem::not_found),
+            NotOpened::Push(error) => refused(&id, &error),
+        })
     }
 
     async fn take(&self, app: &App, push: Push) -> Result<(), Problem> {
         let MediaCheck { trace_id, outcome } = match push.event {
             PushEvent::MediaCheck(check) => check,
             PushEvent::Other { msg_type, event } => {
-                tracing::debug!(app = %app.id, msg_type, event, "a push that is not ours");
+                tracing::debug!(event = "push_not_ours", app = %app.id, msg_type, kind = event, "a push that is not ours");
                 return Ok(());
             }
         };
         match outcome {
             Outcome::Verdict(_) => {}
             Outcome::Failed { errcode: Some(errcode) } => {
-                tracing::warn!(app = %app.id, trace_id = %trace_id, errcode, "WeChat could not check a medium");
+                tracing::warn!(event = "medium_not_checked", app = %app.id, trace_id = %trace_id, errcode, "WeChat could not check a medium");
             }
             Outcome::Failed { errcode: None } => {
-                tracing::warn!(app = %app.id, trace_id = %trace_id, "a push says nothing that can be understood");
+                tracing::warn!(event = "push_without_verdict", app = %app.id, trace_id = %trace_id, "a push says nothing that can be understood");
             }
         }
         let done = take_push(&self.table, &self.clock, &app.id, &trace_id, outcome).await?;
         let age_ms = push.created_at.map(|at| u64::try_from(self.clock.now().since(at).as_millis()).unwrap_or(0));
         let parked = done == Pushed::Parked;
-        tracing::info!(app = %app.id, trace_id = %trace_id, secured = push.secured, parked, age_ms, "a push was taken");
+        tracing::info!(
+            event = "push_taken",
+            app = %app.id, trace_id = %trace_id, secured = push.secured, parked, age_ms,
+            "a push was taken"
+        );
+        let mut measured = vec![(Metric::Pushes, 1.0)];
+        // The age in whole seconds, as WeChat tells it; far below 2^52.
+        measured
+            .extend(age_ms.and_then(|age| u32::try_from(age).ok()).map(|age| (Metric::PushLatency, f64::from(age))));
+        measured.extend(match done {
+            Pushed::Applied => None,
+            Pushed::ChangedNothing => Some((Metric::PushesTwice, 1.0)),
+            Pushed::Parked => Some((Metric::PushesOrphaned, 1.0)),
+        });
+        metrics::record(&measured);
         Ok(())
     }
+}
+
+/// Why nothing could be done with an app's keys.
+enum NotOpened {
+    NoApp(NoApp),
+    Push(PushError),
+}
+
+fn opened<T>(apps: &Apps, id: &AppId, with: impl Fn(&App) -> Result<T, PushError>) -> Result<(App, T), NotOpened> {
+    let app = apps.get(id).map_err(NotOpened::NoApp)?;
+    with(app).map(|done| (app.clone(), done)).map_err(NotOpened::Push)
 }
 
 /// What the sender is told; what exactly is wrong stands in the log, for the sender may be anyone.
@@ -137,11 +159,12 @@ fn refused(app: &AppId, error: &PushError) -> Problem {
             (StatusCode::FORBIDDEN, "wrong_app", "推送属于另一个小程序。", "The push is for another app.")
         }
     };
+    metrics::count(Metric::PushesRefused);
     match error {
         PushError::PlaintextRefused | PushError::WrongApp => {
-            tracing::error!(alarm = "push_configuration", app = %app, error = %error, "a push was refused");
+            tracing::error!(event = "push_refused", alarm = "push_configuration", app = %app, error = %error, "a push was refused");
         }
-        _ => tracing::warn!(app = %app, error = %error, "a push was refused"),
+        _ => tracing::warn!(event = "push_refused", app = %app, error = %error, "a push was refused"),
     }
     Problem::new(status, code, zh, en)
 }

@@ -1,7 +1,6 @@
 //! The Lambda function: settings, start, serve.
 
 use greenlight::domain::clock::Clock;
-use greenlight::settings::log_level;
 use greenlight::start::Fatal;
 use receive_push::ReceivePush;
 
@@ -9,7 +8,7 @@ use receive_push::ReceivePush;
 #[expect(clippy::disallowed_methods, reason = "main is where the environment is read")]
 async fn main() -> Result<(), Fatal> {
     let lookup = |name: &str| std::env::var(name).ok();
-    greenlight::log::start(log_level(&lookup).map_err(Fatal::new)?);
+    greenlight::log::start(&lookup).map_err(Fatal::new)?;
     let function = ReceivePush::start(&lookup, Clock::system()).await.map_err(Fatal::new)?;
     lambda_http::run(function.router()).await.map_err(Fatal::new)
 }

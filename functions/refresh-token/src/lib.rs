@@ -5,6 +5,7 @@ use greenlight::apps::App;
 use greenlight::domain::clock::Clock;
 use greenlight::domain::ids::AppId;
 use greenlight::error::chain;
+use greenlight::metrics::{self, Metric};
 use greenlight::moderation::wechat_access::{AccessError, Refreshed, WeChatAccess};
 use greenlight::secrets::Secrets;
 use greenlight::settings::Lookup;
@@ -34,6 +35,8 @@ pub struct Refresh {
     pub in_other_hands: usize,
     /// Apps that have no new token though it is time for one.
     pub failed: Vec<AppId>,
+    /// How much of the secret is wrong, so that an app is switched off.
+    pub faults: usize,
 }
 
 impl RefreshToken {
@@ -53,7 +56,7 @@ impl RefreshToken {
         match self.access.refresh(app).await {
             Err(AccessError::NoToken(error)) if error.class == Class::Configuration => {
                 let apps = self.secrets.fresh().await;
-                match apps.as_ref().and_then(|apps| apps.get(&app.id)) {
+                match apps.as_ref().and_then(|apps| apps.get(&app.id).ok()) {
                     Some(changed) => self.access.refresh_now(changed).await,
                     None => Err(AccessError::NoToken(error)),
                 }
@@ -66,7 +69,7 @@ impl RefreshToken {
     pub async fn run(&self) -> Refresh {
         let apps = self.secrets.apps().await;
         let refreshed = join_all(apps.iter().map(|app| async move { (app, self.refresh(app).await) })).await;
-        let mut refresh = Refresh::default();
+        let mut refresh = Refresh { faults: apps.faults().len(), ..Refresh::default() };
         for (app, refreshed) in refreshed {
             match refreshed {
                 Ok(Refreshed::Renewed) => refresh.renewed += 1,
@@ -74,11 +77,13 @@ impl RefreshToken {
                 Ok(Refreshed::InOtherHands) => refresh.in_other_hands += 1,
                 Err(error) => {
                     let error = chain(&error);
-                    tracing::error!(alarm = "refresh", app = %app.id, error, "a token was not refreshed");
+                    tracing::error!(event = "token_not_refreshed", alarm = "refresh", app = %app.id, error, "a token was not refreshed");
                     refresh.failed.push(app.id.clone());
                 }
             }
         }
+        let lives = apps.iter().map(|app| self.access.token_lives_for(&app.id)).min();
+        metrics::record(lives.map(|lives| (Metric::TokenLifetime, lives.as_secs_f64())).as_slice());
         refresh
     }
 }

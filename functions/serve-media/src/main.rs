@@ -1,7 +1,7 @@
 //! The Lambda function: settings, start, serve, framed as Lambda was told to call it.
 
 use greenlight::domain::clock::Clock;
-use greenlight::settings::{InvokeMode, log_level};
+use greenlight::settings::InvokeMode;
 use greenlight::start::Fatal;
 use serve_media::ServeMedia;
 
@@ -9,7 +9,7 @@ use serve_media::ServeMedia;
 #[expect(clippy::disallowed_methods, reason = "main is where the environment is read")]
 async fn main() -> Result<(), Fatal> {
     let lookup = |name: &str| std::env::var(name).ok();
-    greenlight::log::start(log_level(&lookup).map_err(Fatal::new)?);
+    greenlight::log::start(&lookup).map_err(Fatal::new)?;
     let invoke_mode = InvokeMode::from_lookup(&lookup).map_err(Fatal::new)?;
     let router = ServeMedia::start(&lookup, Clock::system()).await.map_err(Fatal::new)?.router();
     match invoke_mode {

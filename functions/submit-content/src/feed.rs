@@ -9,7 +9,7 @@ use greenlight::api::caller::{Caller, Who};
 use greenlight::api::language::Language;
 use greenlight::api::problem::{Fault, Problem};
 use greenlight::api::respond::respond;
-use greenlight::apps::Apps;
+use greenlight::apps::{Apps, NoApp};
 use greenlight::domain::ids::{AppId, AuthorId, Channel};
 use greenlight::domain::submission::{self, Submission};
 use greenlight::table::{Consistency, Listed, place_in_queue};
@@ -62,15 +62,17 @@ fn chosen_app(caller: Option<&Caller>, apps: &Apps, named: Option<&str>) -> Resu
     match (caller, named) {
         (Some(caller), _) => Ok(caller.app.id.clone()),
         (None, Some(named)) => {
-            let app = AppId::parse(named).ok().and_then(|id| apps.get(&id));
-            app.map(|app| app.id.clone()).ok_or_else(Problem::not_found)
+            let app = AppId::parse(named).map_err(|_| NoApp::Unknown).and_then(|id| apps.get(&id));
+            app.map(|app| app.id.clone()).map_err(|no_app| Problem::of_no_app(&no_app, Problem::not_found))
         }
-        (None, None) => apps.only().map(|app| app.id.clone()).ok_or_else(|| {
-            invalid_list().with_faults(vec![Fault::new(
-                "app_id",
-                "这里有多个小程序，必须指明。",
-                "There are several apps here; name one.",
-            )])
+        (None, None) => apps.only().map(|app| app.id.clone()).map_err(|no_app| {
+            Problem::of_no_app(&no_app, || {
+                invalid_list().with_faults(vec![Fault::new(
+                    "app_id",
+                    "这里有多个小程序，必须指明。",
+                    "There are several apps here; name one.",
+                )])
+            })
         }),
     }
 }

@@ -1,7 +1,6 @@
 //! The Lambda function: settings, start, serve.
 
 use greenlight::domain::clock::Clock;
-use greenlight::settings::log_level;
 use greenlight::start::Fatal;
 use submit_content::SubmitContent;
 
@@ -9,7 +8,7 @@ use submit_content::SubmitContent;
 #[expect(clippy::disallowed_methods, reason = "main is where the environment is read")]
 async fn main() -> Result<(), Fatal> {
     let lookup = |name: &str| std::env::var(name).ok();
-    greenlight::log::start(log_level(&lookup).map_err(Fatal::new)?);
+    greenlight::log::start(&lookup).map_err(Fatal::new)?;
     let function = SubmitContent::start(&lookup, Clock::system()).await.map_err(Fatal::new)?;
     lambda_http::run(function.router()).await.map_err(Fatal::new)
 }

@@ -11,7 +11,7 @@ use greenlight::api::fields::Fields;
 use greenlight::api::problem::Problem;
 use greenlight::api::respond::{Reply, json, respond};
 use greenlight::api::signed::{self, Session};
-use greenlight::apps::{App, Apps};
+use greenlight::apps::{App, Apps, NoApp};
 use greenlight::domain::ids::{AppId, OpenId};
 use greenlight::moderation::session::{LoginError, author_returns, log_in};
 use http::StatusCode;
@@ -50,7 +50,7 @@ pub(crate) async fn open(State(function): State<Arc<SubmitContent>>, request: Re
                 let code = fields.short_text("code", 512);
                 let named = fields.text("app_id");
                 let apps = function.secrets.apps().await;
-                let app = choose_app(&apps, named.as_deref(), &mut fields);
+                let app = choose_app(&apps, named.as_deref(), &mut fields)?;
                 let (code, app) = fields.finish("invalid_session", code.zip(app))?;
                 let (access, wait) = (&function.checker.access, function.author_waits);
                 let openid = log_in(access, &function.secrets, &app, &code, wait).await.map_err(refused)?;
@@ -62,18 +62,20 @@ pub(crate) async fn open(State(function): State<Arc<SubmitContent>>, request: Re
 }
 
 /// The app that a request without a session is about: the named one, or the only one.
-fn choose_app(apps: &Apps, named: Option<&str>, fields: &mut Fields) -> Option<App> {
+fn choose_app(apps: &Apps, named: Option<&str>, fields: &mut Fields) -> Result<Option<App>, Problem> {
     let app = match named {
-        Some(named) => AppId::parse(named).ok().and_then(|id| apps.get(&id)),
+        Some(named) => AppId::parse(named).map_err(|_| NoApp::Unknown).and_then(|id| apps.get(&id)),
         None => apps.only(),
     };
-    if app.is_none() {
-        match named {
-            Some(_) => fields.fault("app_id", "没有这个小程序。", "There is no such app here."),
-            None => fields.fault("app_id", "这里有多个小程序，必须指明。", "There are several apps here; name one."),
+    match (app, named) {
+        (Ok(app), _) => return Ok(Some(app.clone())),
+        (Err(NoApp::Unknown), Some(_)) => fields.fault("app_id", "没有这个小程序。", "There is no such app here."),
+        (Err(NoApp::Unknown), None) => {
+            fields.fault("app_id", "这里有多个小程序，必须指明。", "There are several apps here; name one.");
         }
+        (Err(no_app), _) => return Err(Problem::of_no_app(&no_app, Problem::not_found)),
     }
-    app.cloned()
+    Ok(None)
 }
 
 fn refused(error: LoginError) -> Problem {

@@ -6,12 +6,11 @@ use std::time::Duration;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use greenlight::api::body::read_body;
-use greenlight::api::caller::Caller;
+use greenlight::api::caller::{Caller, Who};
 use greenlight::api::fields::Fields;
 use greenlight::api::language::Language;
 use greenlight::api::problem::Problem;
 use greenlight::api::respond::{json, respond};
-use greenlight::domain::ids::AppId;
 use greenlight::domain::text::Content;
 use greenlight::domain::verdict::Suggest;
 use greenlight::error::chain;
@@ -40,7 +39,7 @@ pub(crate) async fn check(State(function): State<Arc<SubmitContent>>, request: R
         let text = parse(&body, &caller)?;
         let (checker, rates) = (&function.checker, &function.rates);
         let judged = check_text(checker, &caller.app, &text, rates, function.author_waits).await;
-        let judged = judged.map_err(|error| refused(&caller.app.id, error))?;
+        let judged = judged.map_err(|error| refused(&caller, error))?;
         let label = judged.verdict.label;
         let message = (judged.verdict.suggest != Suggest::Pass)
             .then(|| language.choose("内容可能违规，请修改后再试。", "This may break the rules; please change it."));
@@ -73,12 +72,13 @@ fn parse(body: &[u8], caller: &Caller) -> Result<TextToCheck, Problem> {
     Ok(TextToCheck { openid: caller.author(named.as_deref())?, actor: caller.actor(), scene, content })
 }
 
-fn refused(app: &AppId, error: CheckError) -> Problem {
+fn refused(caller: &Caller, error: CheckError) -> Problem {
     match error {
         CheckError::Admit(error) => error.into(),
         CheckError::NoVerdict(_) | CheckError::Slow => {
+            let errcode = error.errcode().filter(|_| caller.who == Who::Owner);
             let error = chain(&error);
-            tracing::warn!(%app, error, "a text check gave no verdict");
+            tracing::warn!(event = "no_verdict", app = %caller.app.id, error, "a text check gave no verdict");
             Problem::new(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "check_unavailable",
@@ -86,6 +86,7 @@ fn refused(app: &AppId, error: CheckError) -> Problem {
                 "The text cannot be checked right now; try again shortly.",
             )
             .retry_after(Duration::from_secs(5))
+            .errcode(errcode)
         }
     }
 }

@@ -13,6 +13,7 @@ use greenlight::domain::ids::AppId;
 use greenlight::domain::submission::{DueKind, PartName, Submission};
 use greenlight::domain::text::windows;
 use greenlight::error::chain;
+use greenlight::metrics::{self, Metric};
 use greenlight::moderation::ask::Checker;
 use greenlight::moderation::sweep::{Processed, process_due};
 use greenlight::secrets::Secrets;
@@ -128,11 +129,13 @@ impl SweepOverdue {
     pub async fn run(&self) -> Result<Sweep, TableError> {
         let started = self.clock.now();
         let due = self.due(started).await?;
+        let oldest = due.values().flatten().map(|entry| started.since(entry.due)).max().unwrap_or_default();
+        metrics::record(&[(Metric::Sweeps, 1.0), (Metric::OverdueAge, oldest.as_secs_f64())]);
         let apps = self.secrets.apps().await;
         let shares = &Shares::new(self.share);
         let over = started.plus(self.works_for);
-        // An app that was taken out of the secret: what is its own waits until it is back.
-        let of_apps = due.into_iter().filter_map(|(app, entries)| Some((apps.get(&app)?, entries)));
+        // An app that was taken out of the secret, or is wrong there: what is its own waits until it is back.
+        let of_apps = due.into_iter().filter_map(|(app, entries)| Some((apps.get(&app).ok()?, entries)));
         let sweep = stream::iter(of_apps)
             .map(|(app, entries)| {
                 stream::iter(entries)
@@ -149,7 +152,7 @@ impl SweepOverdue {
             .await;
         if sweep != Sweep::default() {
             let Sweep { worked, held_back, failed } = sweep;
-            tracing::info!(worked, held_back, failed, "swept what was due");
+            tracing::info!(event = "swept", worked, held_back, failed, "swept what was due");
         }
         Ok(sweep)
     }
@@ -162,7 +165,7 @@ impl SweepOverdue {
             Ok(Processed::HeldBack) => Sweep { held_back: 1, ..Sweep::default() },
             Err(error) => {
                 let error = chain(&error);
-                tracing::warn!(app = %app.id, entry = ?entry.what, error, "an entry stays due");
+                tracing::warn!(event = "entry_left", app = %app.id, entry = ?entry.what, error, "an entry stays due");
                 Sweep { failed: 1, ..Sweep::default() }
             }
         }

@@ -233,12 +233,21 @@ impl Flags {
         }
         let apps = Map::from_iter([(app_id.clone(), Value::Object(app))]);
         let document = json!({"session_key": made_up.session_key, "apps": apps}).to_string();
-        Apps::parse(&document.as_str().into()).map_err(|error| {
+        let apps = Apps::parse(&document.as_str().into()).map_err(|error| error.to_string());
+        let fault = |apps: Apps| apps.faults().first().map_or(Ok(()), |fault| Err(fault.to_string()));
+        apps.and_then(fault).map_err(|text| {
             // The document's field is the flag's name with other hyphens.
-            let text = error.to_string();
-            let field = ["app_secret", "push_token", "push_aes_key", "server_keys", "decision_url", "relay_url"]
-                .into_iter()
-                .find(|field| text.contains(field));
+            let field = [
+                "app_secret",
+                "push_token",
+                "push_aes_key",
+                "server_keys",
+                "decision_url",
+                "decision_key",
+                "relay_url",
+            ]
+            .into_iter()
+            .find(|field| text.contains(field));
             match field {
                 Some(field) => {
                     let flag = field.trim_end_matches('s').replace('_', "-");

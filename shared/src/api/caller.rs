@@ -7,7 +7,7 @@ use http::header::AUTHORIZATION;
 
 use super::problem::Problem;
 use super::signed::{self, NotOurs, Session};
-use crate::apps::{App, Apps};
+use crate::apps::{App, Apps, NoApp};
 use crate::domain::author::Actor;
 use crate::domain::clock::Clock;
 use crate::domain::ids::{AuthorId, OpenId};
@@ -40,49 +40,53 @@ pub enum Who {
 enum Recognised {
     Caller(Box<Caller>),
     Expired,
-    Unknown,
+    Nobody(NoApp),
 }
 
 fn recognise(apps: &Arc<Apps>, credential: &str, clock: &Clock) -> Recognised {
-    if let Some(app) = apps.by_server_key(credential) {
-        return Recognised::Caller(Box::new(Caller { app: app.clone(), who: Who::Owner, apps: Arc::clone(apps) }));
+    let caller =
+        |app: &App, who| Recognised::Caller(Box::new(Caller { app: app.clone(), who, apps: Arc::clone(apps) }));
+    match apps.by_server_key(credential) {
+        Ok(app) => return caller(app, Who::Owner),
+        Err(NoApp::Unknown) => {}
+        Err(no_app) => return Recognised::Nobody(no_app),
     }
     match signed::verify::<Session>(apps.session_keys(), credential, clock.now()) {
         Ok(session) => match apps.get(&session.app) {
-            Some(app) => Recognised::Caller(Box::new(Caller {
-                app: app.clone(),
-                who: Who::Author(session.openid),
-                apps: Arc::clone(apps),
-            })),
-            None => Recognised::Unknown,
+            Ok(app) => caller(app, Who::Author(session.openid)),
+            Err(no_app) => Recognised::Nobody(no_app),
         },
         Err(NotOurs::Expired) => Recognised::Expired,
-        Err(NotOurs::Forged) => Recognised::Unknown,
+        Err(NotOurs::Forged) => Recognised::Nobody(NoApp::Unknown),
     }
 }
 
 impl Caller {
-    /// Who sends these headers; nobody without an `Authorization`. What is there and is not ours, or has expired, is 401.
+    /// Who sends these headers; nobody without an `Authorization`. What is there and is not ours, or has expired, is 401;
+    /// and 503 where there is no app to call for.
     pub async fn of(headers: &http::HeaderMap, secrets: &Secrets, clock: &Clock) -> Result<Option<Self>, Problem> {
+        let apps = secrets.apps().await;
+        if apps.is_empty() {
+            return Err(no_caller(&NoApp::NoneAtAll));
+        }
         let Some(header) = headers.get(AUTHORIZATION) else { return Ok(None) };
         let header = header.to_str().unwrap_or_default();
         let credential = match header.split_once(' ') {
             Some((scheme, credential)) if scheme.eq_ignore_ascii_case("bearer") => credential.trim(),
             _ => return Err(unauthorized()),
         };
-        let apps = secrets.apps().await;
         let recognised = match recognise(&apps, credential, clock) {
             // The key may have been changed since the secret was read.
-            Recognised::Unknown => match secrets.fresh().await {
+            Recognised::Nobody(no_app) => match secrets.fresh().await {
                 Some(apps) => recognise(&apps, credential, clock),
-                None => Recognised::Unknown,
+                None => Recognised::Nobody(no_app),
             },
             recognised => recognised,
         };
         match recognised {
             Recognised::Caller(caller) => Ok(Some(*caller)),
             Recognised::Expired => Err(session_expired()),
-            Recognised::Unknown => Err(unauthorized()),
+            Recognised::Nobody(no_app) => Err(no_caller(&no_app)),
         }
     }
 
@@ -144,6 +148,10 @@ impl Caller {
 
 fn invalid_openid(zh: &str, en: &str) -> Problem {
     Problem::new(StatusCode::BAD_REQUEST, "invalid_openid", zh, en)
+}
+
+fn no_caller(no_app: &NoApp) -> Problem {
+    Problem::of_no_app(no_app, unauthorized)
 }
 
 fn unauthorized() -> Problem {

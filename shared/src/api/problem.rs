@@ -7,11 +7,15 @@ use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_LANGUAGE, CONTENT_TYPE, RE
 use serde::Serialize;
 
 use super::language::{Language, Message};
+use crate::apps::NoApp;
 use crate::bucket::BucketError;
 use crate::domain::author::NotAdmitted;
 use crate::error::chain;
 use crate::moderation::admit::AdmitError;
 use crate::table::TableError;
+
+/// What adds an app to a deployment.
+const ADD_APP: &str = "node infra/add-app.mjs --stack <STACK> --app-id <wx…>";
 
 /// One thing that is wrong with a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,12 +46,14 @@ pub struct Problem {
     pub faults: Vec<Fault>,
     /// When to try again.
     pub retry_after: Option<Duration>,
+    /// WeChat's error code behind it, for the owner alone.
+    pub errcode: Option<i32>,
 }
 
 impl Problem {
     /// A problem with a status, a code and a message in both languages.
     pub fn new(status: StatusCode, code: &'static str, zh: impl Into<String>, en: impl Into<String>) -> Self {
-        Self { status, code, message: Message::new(zh, en), faults: Vec::new(), retry_after: None }
+        Self { status, code, message: Message::new(zh, en), faults: Vec::new(), retry_after: None, errcode: None }
     }
 
     /// With all that is wrong.
@@ -61,6 +67,13 @@ impl Problem {
     #[must_use]
     pub fn retry_after(mut self, after: Duration) -> Self {
         self.retry_after = Some(after);
+        self
+    }
+
+    /// With WeChat's error code, which is the owner's to see: it tells a wrong AppSecret from a wrong openid.
+    #[must_use]
+    pub fn errcode(mut self, errcode: Option<i32>) -> Self {
+        self.errcode = errcode;
         self
     }
 
@@ -87,6 +100,24 @@ impl Problem {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", zh, en)
     }
 
+    /// An app that cannot be had: what its operator has to do, or `unknown` where there is none of that name.
+    pub fn of_no_app(no_app: &NoApp, unknown: impl FnOnce() -> Self) -> Self {
+        let (code, zh, en) = match no_app {
+            NoApp::NoneAtAll => (
+                "no_app",
+                format!("这里还没有小程序，请添加一个：{ADD_APP}"),
+                format!("There is no mini program here yet; add one: {ADD_APP}"),
+            ),
+            NoApp::SwitchedOff(fault) => (
+                "app_switched_off",
+                format!("这个小程序的配置有误，已停用，请运维人员修正：{fault}。"),
+                format!("This mini program is switched off until its operator mends its settings: {fault}."),
+            ),
+            NoApp::Unknown => return unknown(),
+        };
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, code, zh, en).retry_after(Duration::from_secs(10))
+    }
+
     /// The body is larger than `limit` bytes.
     pub fn too_large(limit: u64) -> Self {
         Self::new(
@@ -106,6 +137,8 @@ impl Problem {
             status: u16,
             code: &'static str,
             message: &'a str,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            errcode: Option<i32>,
             #[serde(skip_serializing_if = "Vec::is_empty")]
             faults: Vec<FaultBody<'a>>,
         }
@@ -120,6 +153,7 @@ impl Problem {
             status: self.status.as_u16(),
             code: self.code,
             message: self.message.in_language(language),
+            errcode: self.errcode,
             faults: self
                 .faults
                 .iter()
@@ -159,10 +193,10 @@ impl From<TableError> for Problem {
         let passing = error.is_passing();
         let error = chain(&error);
         if passing {
-            tracing::error!(error, "the table failed a request");
+            tracing::error!(event = "table_failed", error, "the table failed a request");
             return Self::unavailable();
         }
-        tracing::error!(alarm = "table", error, "the table fails");
+        tracing::error!(event = "table_broken", alarm = "table", error, "the table fails");
         Self::internal()
     }
 }
@@ -172,10 +206,10 @@ impl From<BucketError> for Problem {
         let passing = error.is_passing();
         let error = chain(&error);
         if passing {
-            tracing::error!(error, "the bucket failed a request");
+            tracing::error!(event = "bucket_failed", error, "the bucket failed a request");
             return Self::unavailable();
         }
-        tracing::error!(alarm = "bucket", error, "the bucket fails");
+        tracing::error!(event = "bucket_broken", alarm = "bucket", error, "the bucket fails");
         Self::internal()
     }
 }

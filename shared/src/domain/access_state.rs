@@ -68,6 +68,11 @@ impl Token {
         self.value.clone().into()
     }
 
+    /// Until when WeChat takes it.
+    pub fn expires_at(&self) -> Timestamp {
+        self.expires_at
+    }
+
     /// From when on it should be renewed.
     pub fn renew_at(&self) -> Timestamp {
         self.renew_at

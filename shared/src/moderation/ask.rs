@@ -158,7 +158,7 @@ impl Checker {
             };
             tokio::time::timeout(wait, asking).await.unwrap_or_else(|_| {
                 let (app, part, was_asked) = (&app.id, check.part, asked.is_set());
-                tracing::warn!(%app, submission = %submission.id, %part, was_asked, "no answer in time");
+                tracing::warn!(event = "wechat_slow", %app, submission = %submission.id, %part, was_asked, "no answer in time");
                 failed(if was_asked { Failure::NoVerdict } else { Failure::NotAsked })
             })
         }));
@@ -225,7 +225,7 @@ impl Checker {
             if trace.link.is_some_and(|standing| standing != link) {
                 // Its verdict may be about other bytes.
                 let (submission, part) = (&link.submission, link.part);
-                tracing::error!(alarm = "trace", %app, %submission, %part, %trace_id, "WeChat gave a trace_id twice");
+                tracing::error!(event = "trace_id_twice", alarm = "trace", %app, %submission, %part, %trace_id, "WeChat gave a trace_id twice");
                 continue;
             }
             let Some(outcome) = trace.outcome else { continue };
@@ -275,7 +275,7 @@ impl Checker {
 pub(super) fn or_left_to_the_due_queue(stored: Submission, carried: Result<Submission, TableError>) -> Submission {
     carried.unwrap_or_else(|error| {
         let error = chain(&error);
-        tracing::warn!(submission = %stored.id, error, "a submission is left to the due queue");
+        tracing::warn!(event = "submission_left", submission = %stored.id, error, "a submission is left to the due queue");
         stored
     })
 }

@@ -28,6 +28,6 @@ pub async fn ban(table: &Table, clock: &Clock, app: &AppId, openid: &OpenId, new
         Ok::<_, TableError>(Some(()))
     };
     table.change(author, set).await?;
-    tracing::info!(app = %app, author = %id, banned = ban.is_some(), "a ban was set or lifted");
+    tracing::info!(event = "ban_changed", app = %app, author = %id, banned = ban.is_some(), "a ban was set or lifted");
     Ok(())
 }

@@ -39,6 +39,18 @@ pub enum CheckError {
     Slow,
 }
 
+impl CheckError {
+    /// WeChat's error code, where WeChat said no.
+    pub fn errcode(&self) -> Option<i32> {
+        match self {
+            Self::NoVerdict(AccessError::NoToken(error) | AccessError::Failed(error)) => {
+                error.errcode.and_then(|errcode| errcode.try_into().ok())
+            }
+            Self::NoVerdict(_) | Self::Admit(_) | Self::Slow => None,
+        }
+    }
+}
+
 /// WeChat's verdict on a text, within `wait`.
 pub async fn check_text(
     checker: &Checker,

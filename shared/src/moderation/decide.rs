@@ -19,12 +19,13 @@ pub enum DecideError {
 pub async fn decide(
     table: &Table,
     clock: &Clock,
-    mut submission: Submission,
+    submission: Submission,
     decision: ModeratorDecision,
 ) -> Result<Submission, DecideError> {
-    submission.decide(decision, clock.now())?;
-    match table.commit(&mut submission, &[Beside::DecisionRecord]).await? {
-        Saved::Done => Ok(submission),
+    let mut decided = submission.clone();
+    decided.decide(decision, clock.now())?;
+    match table.commit(Some(&submission), &mut decided, &[Beside::DecisionRecord]).await? {
+        Saved::Done => Ok(decided),
         Saved::Conflict(_) => Err(NotDecided::Moved.into()),
     }
 }

@@ -12,6 +12,8 @@ use crate::table::{Beside, Consistency, Table, TableError, TraceLink};
 pub enum Pushed {
     /// It was applied to its submission.
     Applied,
+    /// It came before, or too late to change anything.
+    ChangedNothing,
     /// Nothing links to its trace yet; it is kept.
     Parked,
 }
@@ -27,11 +29,11 @@ pub async fn take_push(
 ) -> Result<Pushed, TableError> {
     let trace = table.record_outcome(app, trace_id, outcome, clock.now()).await?;
     let Some(link) = trace.link else { return Ok(Pushed::Parked) };
-    apply_outcome(table, clock, app, trace_id, &link, outcome).await?;
-    Ok(Pushed::Applied)
+    let changed = apply_outcome(table, clock, app, trace_id, &link, outcome).await?;
+    Ok(if changed { Pushed::Applied } else { Pushed::ChangedNothing })
 }
 
-/// Applies the outcome of a trace to the submission that it is linked to.
+/// Applies the outcome of a trace to the submission that it is linked to. Says whether that changed it.
 pub(super) async fn apply_outcome(
     table: &Table,
     clock: &Clock,
@@ -39,7 +41,7 @@ pub(super) async fn apply_outcome(
     trace_id: &TraceId,
     link: &TraceLink,
     outcome: Outcome,
-) -> Result<(), TableError> {
+) -> Result<bool, TableError> {
     let (event, now) = (Event::pushed(link.part, link.attempt, outcome), clock.now());
     let applied = [Beside::RiskyApplied(app, trace_id)];
     let beside: &[Beside<'_>] = if outcome.is_risky() { &applied } else { &[] };
@@ -58,7 +60,7 @@ pub(super) async fn apply_outcome(
     {
         // It changes nothing any more; the sweep will find that out as well.
         let error = chain(&error);
-        tracing::warn!(app = %app, trace_id = %trace_id, error, "a verdict is left to the due queue");
+        tracing::warn!(event = "verdict_left", app = %app, trace_id = %trace_id, error, "a verdict is left to the due queue");
     }
-    Ok(())
+    Ok(written)
 }

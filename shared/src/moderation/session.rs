@@ -52,7 +52,7 @@ pub async fn log_in(
         match access.code_to_session(app, code).await {
             Err(error) if error.class == Class::Configuration => {
                 let apps = secrets.fresh().await;
-                match apps.as_ref().and_then(|apps| apps.get(&app.id)) {
+                match apps.as_ref().and_then(|apps| apps.get(&app.id).ok()) {
                     Some(changed) => access.code_to_session(changed, code).await,
                     None => Err(error),
                 }
@@ -64,10 +64,10 @@ pub async fn log_in(
     answer.map_err(|error| {
         match error.class {
             Class::Configuration => {
-                tracing::error!(alarm = "wechat_configuration", app = %app.id, error = %error, "no login works");
+                tracing::error!(event = "wechat_refuses_app", alarm = "wechat_configuration", app = %app.id, error = %error, "no login works");
             }
             Class::LoginRefused | Class::LoginBlocked => {}
-            _ => tracing::warn!(app = %app.id, error = %error, "a login failed"),
+            _ => tracing::warn!(event = "login_failed", app = %app.id, error = %error, "a login failed"),
         }
         match error.class {
             Class::LoginRefused | Class::Permanent => LoginError::Refused(error),
@@ -90,7 +90,7 @@ pub async fn author_returns(checker: &Checker, app: &AppId, openid: &OpenId) -> 
         queue_again(checker, &waiting.unwrap_or_default(), Event::AuthorReturned { active_at: now }).await
     {
         let error = chain(&error);
-        tracing::warn!(error, "what waited for an author was not all queued");
+        tracing::warn!(event = "author_queue_left", error, "what waited for an author was not all queued");
     }
     Ok(())
 }

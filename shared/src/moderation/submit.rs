@@ -182,7 +182,7 @@ pub async fn submit(
         for event in &events {
             submission.apply(event, clock.now());
         }
-        if let Saved::Conflict(standing) = table.commit(&mut submission, &[]).await? {
+        if let Saved::Conflict(standing) = table.commit(None, &mut submission, &[]).await? {
             return repeated(*standing, &request_hash);
         }
         let waits = checker.wait_for_author(submission.clone()).await;
@@ -197,7 +197,7 @@ pub async fn submit(
         return Err(error);
     }
     // WeChat may download at once, so the secrets of its URLs are written before it is asked.
-    if let Saved::Conflict(standing) = table.commit(&mut submission, &[]).await? {
+    if let Saved::Conflict(standing) = table.commit(None, &mut submission, &[]).await? {
         delete_copies(bucket, &submission, &standing.media).await;
         return repeated(*standing, &request_hash);
     }
@@ -227,6 +227,6 @@ async fn delete_copies(bucket: &Bucket, refused: &Submission, needed: &[Medium])
         join_all(copies.filter(|key| !needed.contains(key)).map(|key| async move { bucket.delete(&key).await }));
     for error in deleted.await.into_iter().filter_map(Result::err) {
         let error = chain(&error);
-        tracing::warn!(submission = %refused.id, error, "a copy that nobody needs is left in the bucket");
+        tracing::warn!(event = "copy_left", submission = %refused.id, error, "a copy that nobody needs is left in the bucket");
     }
 }

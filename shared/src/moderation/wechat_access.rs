@@ -13,6 +13,7 @@ use crate::domain::clock::{Clock, Timestamp};
 use crate::domain::ids::{AppId, OpenId};
 use crate::domain::submission::Paused;
 use crate::error::chain;
+use crate::metrics::{self, Metric};
 use crate::table::{Consistency, Table, TableError};
 use crate::wechat::client::{Credentials, WeChat};
 use crate::wechat::error::{Class, WeChatError};
@@ -120,17 +121,32 @@ fn credentials(app: &App) -> Credentials<'_> {
     Credentials { app_id: &app.id, app_secret: &app.app_secret }
 }
 
+/// What a call to WeChat that failed counts as. A user who has to come back first, or an old code, is no error.
+fn count_error(class: Class) {
+    let metric = match class {
+        Class::Busy | Class::Unreached | Class::Token => Metric::WeChatBusy,
+        Class::MinuteQuota | Class::DayQuota | Class::TooOften => Metric::WeChatQuota,
+        Class::Configuration => Metric::WeChatConfiguration,
+        Class::Permanent => Metric::WeChatPermanent,
+        Class::AuthorAway | Class::LoginRefused | Class::LoginBlocked | Class::Risky => return,
+    };
+    metrics::count(metric);
+}
+
 /// Tells the operator what only the operator can mend. The app's id is public; nothing else of it is shown.
 fn alarm(app: &AppId, error: &WeChatError) {
+    let errcode = error.errcode;
     match error.class {
         Class::Configuration => {
-            tracing::error!(alarm = "wechat_configuration", app = %app, error = %error, "WeChat refuses the app");
+            tracing::error!(event = "wechat_refuses_app", alarm = "wechat_configuration", app = %app, errcode, error = %error, "WeChat refuses the app");
         }
         // Part of the day: the author has to come back, or this content is nothing for WeChat.
         Class::AuthorAway | Class::Permanent => {
-            tracing::info!(app = %app, error = %error, "WeChat does not check this now");
+            tracing::info!(event = "wechat_declines", app = %app, errcode, error = %error, "WeChat does not check this now");
         }
-        _ => tracing::warn!(app = %app, error = %error, "WeChat did not answer as it should"),
+        _ => {
+            tracing::warn!(event = "wechat_failed", app = %app, errcode, error = %error, "WeChat did not answer as it should")
+        }
     }
 }
 
@@ -158,6 +174,14 @@ impl WeChatAccess {
     pub(crate) fn knows_a_token(&self, app: &AppId) -> bool {
         let now = self.clock.now();
         locked(&self.known).get(app).is_some_and(|known| known.state.living_token(now).is_some())
+    }
+
+    /// How long the token lives that this process knows; no time without one.
+    pub fn token_lives_for(&self, app: &AppId) -> Duration {
+        let now = self.clock.now();
+        let known = locked(&self.known);
+        let token = known.get(app).and_then(|known| known.state.living_token(now));
+        token.map(|token| token.expires_at().since(now)).unwrap_or_default()
     }
 
     /// Takes what the table says of an app.
@@ -242,7 +266,7 @@ impl WeChatAccess {
                         return Err(error.into());
                     }
                 };
-                tracing::warn!(app = %app.id, error = %error, "a quota is used up");
+                tracing::warn!(event = "quota_used_up", app = %app.id, error = %error, "a quota is used up");
                 Err(AccessError::Paused(self.pause(&app.id, api, quota).until))
             }
         }
@@ -271,6 +295,7 @@ impl WeChatAccess {
         let mut state = self.known(app).unwrap_or_else(|| AccessState::new(app.clone()));
         let pause = state.pause(api, quota, self.clock.now());
         self.note(app, Learnt::Pause(api, pause));
+        metrics::count(Metric::Pauses);
         pause
     }
 
@@ -304,13 +329,16 @@ impl WeChatAccess {
             }
             Err(error) => {
                 let error = chain(&error);
-                tracing::warn!(app = %app, error, "a pause could not be told to other processes");
+                tracing::warn!(event = "pause_not_shared", app = %app, error, "a pause could not be told to other processes");
             }
         }
     }
 
-    /// Notes whether WeChat was reached, and tells the operator when it was not for long.
+    /// Counts what failed, notes whether WeChat was reached, and tells the operator when it was not for long.
     fn note_reached(&self, error: Option<&WeChatError>) {
+        if let Some(error) = error {
+            count_error(error.class);
+        }
         let mut unreached = locked(&self.unreached);
         if error.is_none_or(|error| error.class != Class::Unreached) {
             *unreached = None;
@@ -322,7 +350,12 @@ impl WeChatAccess {
         if now.since(unreached.since) >= UNREACHED_FOR && !lately {
             unreached.alarmed_at = Some(now);
             let minutes = now.since(unreached.since).as_secs() / 60;
-            tracing::error!(alarm = "wechat_unreachable", minutes, "no connection to WeChat comes about");
+            tracing::error!(
+                event = "wechat_unreachable",
+                alarm = "wechat_unreachable",
+                minutes,
+                "no connection to WeChat comes about"
+            );
         }
     }
 
@@ -378,7 +411,7 @@ impl WeChatAccess {
             }
             Err(error) => {
                 let error = chain(&error);
-                tracing::warn!(app = %state.app, error, "the lease for refreshing a token could not be taken");
+                tracing::warn!(event = "lease_not_taken", app = %state.app, error, "the lease for refreshing a token could not be taken");
                 (state, Lease::Elsewhere)
             }
         }
@@ -411,7 +444,7 @@ impl WeChatAccess {
             // It could not be shared, but it is a token.
             Err(error) => {
                 let error = chain(&error);
-                tracing::warn!(app = %app.id, error, "a new token could not be written");
+                tracing::warn!(event = "token_not_written", app = %app.id, error, "a new token could not be written");
                 Ok((fresh.token, generation))
             }
         }
@@ -420,6 +453,7 @@ impl WeChatAccess {
     /// Renews the app's token if it is time to: what the schedule does.
     pub async fn refresh(&self, app: &App) -> Result<Refreshed, AccessError> {
         let state = self.table.access_state(&app.id, Consistency::Strong).await.map_err(AccessError::Table)?;
+        self.learn(&state);
         let now = self.clock.now();
         if state.living_token(now).is_some_and(|token| now < token.renew_at()) {
             return Ok(Refreshed::StillGood);

@@ -23,7 +23,7 @@ pub async fn withdraw(
         && let Err(error) = erase(table, bucket, clock, submission).await
     {
         let error = chain(&error);
-        tracing::warn!(error, "an erasure is left to the due queue");
+        tracing::warn!(event = "erasure_left", error, "an erasure is left to the due queue");
     }
     Ok(())
 }

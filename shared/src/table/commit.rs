@@ -13,6 +13,7 @@ use super::{Consistency, Table, TableError, back_off, classify, keys};
 use crate::domain::ids::{AppId, TraceId};
 use crate::domain::submission::{Decider, Submission};
 use crate::error::Cause;
+use crate::metrics::record_change;
 
 /// How often a change begins again because somebody else wrote first. An author's phone sends ten requests at once at
 /// most, and each round one of the writers gets through.
@@ -97,14 +98,21 @@ fn transaction_failed(error: SdkError<TransactWriteItemsError>) -> NotWritten {
 impl Table {
     /// Writes a change of a submission, with all that must change at the same moment, if nobody wrote since it was read;
     /// raises its version.
+    ///
+    /// `before` is what stood there, if anything did: the metrics tell the difference.
     pub async fn commit(
         &self,
+        before: Option<&Submission>,
         submission: &mut Submission,
         beside: &[Beside<'_>],
     ) -> Result<Saved<Submission>, TableError> {
         let beside =
             beside.iter().map(|beside| self.item_beside(submission, *beside)).collect::<Result<Vec<_>, _>>()?;
-        self.write(submission, &beside).await
+        let saved = self.write(submission, &beside).await?;
+        if matches!(saved, Saved::Done) {
+            record_change(before, submission);
+        }
+        Ok(saved)
     }
 
     /// Steps a submission, commits it, and begins again with what stands if somebody else wrote first. `step` says whether
@@ -120,7 +128,7 @@ impl Table {
             if !step(&mut next) {
                 return Ok((submission, false));
             }
-            match self.commit(&mut next, beside).await? {
+            match self.commit(Some(&submission), &mut next, beside).await? {
                 Saved::Done => return Ok((next, true)),
                 Saved::Conflict(standing) => submission = *standing,
             }

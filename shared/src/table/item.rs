@@ -98,7 +98,7 @@ pub(super) fn from_item<D: Document>(item: &Item) -> Result<D, TableError> {
 
 /// One of many: what cannot be read is left out, for the others are as good as before, and somebody has to look.
 pub(super) fn one_of_many<T>(read: Result<T, TableError>) -> Option<T> {
-    read.map_err(|error| tracing::error!(alarm = "table_item", %error, "an item is left out of a list")).ok()
+    read.map_err(|error| tracing::error!(event = "item_unreadable", alarm = "table_item", %error, "an item is left out of a list")).ok()
 }
 
 impl Table {

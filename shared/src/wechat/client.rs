@@ -192,7 +192,7 @@ impl WeChat {
     pub async fn connect(&self) {
         let request = self.http.head(self.base.as_str()).timeout(CALL_TIMEOUT);
         if let Err(error) = request.send().await {
-            tracing::debug!(error = %error.without_url(), "no connection to WeChat at the start");
+            tracing::debug!(event = "wechat_not_connected", error = %error.without_url(), "no connection to WeChat at the start");
         }
     }
 

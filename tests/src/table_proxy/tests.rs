@@ -108,12 +108,12 @@ fn cost(calls: &[Call]) -> (f64, f64) {
 #[tokio::test]
 async fn a_call_is_recorded_under_its_functions_name() {
     let table = Table::new().await;
-    let client = table.client("submit-content");
+    let client = table.client("sweep-overdue");
     put_due(&client, "S#1", "1").send().await.unwrap();
     due(&client, "5").await;
     let calls = table.proxy.calls();
     let seen = |call: &Call| (call.function.clone(), call.action.clone(), call.key_prefix().to_owned());
-    let expected = |action: &str, key: &str| ("submit-content".to_owned(), action.to_owned(), key.to_owned());
+    let expected = |action: &str, key: &str| ("sweep-overdue".to_owned(), action.to_owned(), key.to_owned());
     assert_eq!(calls.iter().map(seen).collect::<Vec<_>>(), [expected("PutItem", "S#"), expected("Query", "due#")]);
     assert_eq!((calls[0].table.as_str(), calls[1].index.as_deref()), ("table", Some("queue")));
     assert_eq!(cost(&calls), (0.5, 2.0));
