@@ -15,6 +15,13 @@ pub fn picture(colour: [u8; 3], seed: u8) -> Vec<u8> {
     encoded(light, image::ImageFormat::Png)
 }
 
+/// A picture of one colour that is about so many bytes, and not one more: uncompressed, as BMP.
+pub fn picture_of(colour: [u8; 3], bytes: usize) -> Vec<u8> {
+    const WIDTH: u32 = 1024;
+    let rows = u32::try_from(bytes.saturating_sub(54) / (3 * 1024)).expect("a small picture");
+    encoded(image::RgbImage::from_pixel(WIDTH, rows, image::Rgb(colour)), image::ImageFormat::Bmp)
+}
+
 /// The same as JPEG.
 pub fn photo(colour: [u8; 3]) -> Vec<u8> {
     encoded(image::RgbImage::from_pixel(16, 16, image::Rgb(colour)), image::ImageFormat::Jpeg)
