@@ -18,7 +18,7 @@ pub(crate) const REGION: &str = "us-east-1";
 
 /// The emulator and what is around it; all of it ends with this.
 pub(crate) struct Cloud {
-    emulator: Child,
+    _emulator: Emulator,
     folder: TempDir,
     tools: PathBuf,
     port: u16,
@@ -31,9 +31,16 @@ impl Drop for Cloud {
         if std::thread::panicking() {
             self.tell_what_functions_logged();
         }
-        // The functions are its children, and end with their runtime API.
-        let _ = self.emulator.kill();
-        let _ = self.emulator.wait();
+    }
+}
+
+/// Its process. The functions are its children, and end with their runtime API.
+struct Emulator(Child);
+
+impl Drop for Emulator {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 
@@ -50,17 +57,14 @@ impl Resolve for Everywhere {
 impl Cloud {
     /// Starts an emulator of its own.
     pub(crate) fn start() -> Self {
-        #[expect(clippy::disallowed_methods, reason = "a setting of this test, which has no main.rs")]
-        let tools = std::env::var("GREENLIGHT_CLOUD_TOOLS")
-            .expect("GREENLIGHT_CLOUD_TOOLS names the folder of sam, aws, node and python; tests/run sets it");
-        let tools = PathBuf::from(tools);
+        let tools = setting("GREENLIGHT_CLOUD_TOOLS");
         let folder = TempDir::new().unwrap();
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
         drop(listener);
         let mut log = std::fs::File::create(folder.path().join("emulator.log")).unwrap();
         let certificate = folder.path().join("cert.pem");
-        let mut emulator = Command::new(tools.join("python"))
+        let emulator = Command::new(tools.join("python"))
             .arg(manifest("cloud/emulator.py"))
             .arg(folder.path())
             // The emulator hands its own environment on to the functions: what stands here is theirs as well.
@@ -77,9 +81,9 @@ impl Cloud {
             .env("PYTHONUNBUFFERED", "1")
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
-            .spawn()
-            .expect("python in GREENLIGHT_CLOUD_TOOLS");
-        let lines = BufReader::new(emulator.stderr.take().unwrap()).lines();
+            .spawn();
+        let mut emulator = Emulator(emulator.expect("python in GREENLIGHT_CLOUD_TOOLS"));
+        let lines = BufReader::new(emulator.0.stderr.take().unwrap()).lines();
         let (ready, is_ready) = std::sync::mpsc::channel();
         std::thread::spawn(move || {
             for line in lines.map_while(Result::ok) {
@@ -93,7 +97,7 @@ impl Cloud {
         assert!(is_ready.recv_timeout(Duration::from_secs(90)).is_ok(), "the emulator does not start:\n{}", said());
         let pem = std::fs::read(certificate).unwrap();
         let http = client(&pem, SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
-        Self { emulator, folder, tools, port, http }
+        Self { _emulator: emulator, folder, tools, port, http }
     }
 
     /// After a failure: the last lines of each function's log, and of the emulator's own.
@@ -159,8 +163,9 @@ impl Cloud {
     }
 
     /// `sam deploy` of the template, as the README has it but for its questions.
-    pub(crate) fn deploy(&self, stack: &str, parameters: &[&str]) -> Output {
-        let mut arguments = vec!["deploy", "--template", "infra/template.yaml", "--stack-name", stack, "--resolve-s3"];
+    pub(crate) fn deploy(&self, template: &Path, stack: &str, parameters: &[&str]) -> Output {
+        let template = template.to_str().unwrap();
+        let mut arguments = vec!["deploy", "--template", template, "--stack-name", stack, "--resolve-s3"];
         arguments.extend(["--capabilities", "CAPABILITY_IAM", "--no-confirm-changeset", "--no-progressbar"]);
         if !parameters.is_empty() {
             arguments.push("--parameter-overrides");
@@ -192,6 +197,22 @@ impl Cloud {
         let own = lines.filter(|line| line[0].contains(function) && line[1] == what);
         own.map(|line| line[2].parse().unwrap()).max().unwrap_or(0)
     }
+}
+
+/// A setting of this test, which has no `main.rs`; tests/run sets it.
+#[expect(clippy::disallowed_methods, reason = "a setting of this test, which has no main.rs")]
+fn setting(name: &str) -> PathBuf {
+    std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set; tests/run sets it")).into()
+}
+
+/// The folder of template and scripts in the repository.
+pub(crate) fn repository() -> PathBuf {
+    manifest("../infra")
+}
+
+/// The same in an archive of a release.
+pub(crate) fn release() -> PathBuf {
+    setting("GREENLIGHT_RELEASE")
 }
 
 /// A path from the package's folder.

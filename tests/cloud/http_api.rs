@@ -1,10 +1,11 @@
-//! The second door: one HTTP API with a domain of the owner's, and pictures as large as it carries.
+//! The second door, deployed from the archive of a release: one HTTP API with a domain of the owner's, and pictures as large
+//! as it carries.
 
 use greenlight_local::simulator::ReleaseOrder;
 use greenlight_tests::pictures::{GREEN, picture_of};
 use serde_json::json;
 
-use crate::cloud::{Cloud, until};
+use crate::cloud::{Cloud, release, until};
 use crate::stack::Stack;
 
 /// Lambda takes and gives no more. (AWS Lambda: quotas, request and response payload.)
@@ -16,7 +17,7 @@ async fn a_picture_of_four_megabytes_goes_in_and_out_through_an_http_api_under_t
     let asked = cloud.aws(&["acm", "request-certificate", "--domain-name", "light.example.com"]);
     let certificate = format!("CertificateArn={}", asked["CertificateArn"].as_str().unwrap());
     let door = ["Door=HttpApi", "DomainName=light.example.com", "DomainPath=green/light", &certificate];
-    let mut stack = Stack::deploy(&cloud, "api", "wx00000000000000ap", &door).await;
+    let mut stack = Stack::deploy(&cloud, release(), "api", "wx00000000000000ap", &door).await;
     for url in ["SubmitContentUrl", "AcceptUploadUrl", "ReceivePushUrl", "ServeMediaUrl"] {
         assert_eq!(stack.outputs[url], "https://light.example.com/green/light");
     }

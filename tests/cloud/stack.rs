@@ -1,6 +1,7 @@
 //! A deployed stack with one mini program: what it printed, and what a user, an owner and an operator do with it.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use greenlight::aws::AwsSettings;
 use greenlight::domain::clock::Clock;
@@ -19,6 +20,7 @@ use crate::cloud::{Cloud, REGION};
 /// The stack.
 pub(crate) struct Stack<'a> {
     pub(crate) cloud: &'a Cloud,
+    folder: PathBuf,
     pub(crate) name: &'static str,
     pub(crate) app: AppId,
     pub(crate) outputs: BTreeMap<String, String>,
@@ -51,14 +53,20 @@ impl Answer {
 }
 
 impl<'a> Stack<'a> {
-    /// Deploys the template with these parameters, and the simulator's address for WeChat's.
-    pub(crate) async fn deploy(cloud: &'a Cloud, name: &'static str, app: &str, parameters: &[&str]) -> Self {
+    /// Deploys the template of a folder with these parameters, and the simulator's address for WeChat's.
+    pub(crate) async fn deploy(
+        cloud: &'a Cloud,
+        folder: PathBuf,
+        name: &'static str,
+        app: &str,
+        parameters: &[&str],
+    ) -> Self {
         let wechat = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let mut parameters: Vec<String> = parameters.iter().map(|&one| one.to_owned()).collect();
         parameters.push(format!("WeChatUrl=http://{}", wechat.local_addr().unwrap()));
         parameters.push("Architecture=x86_64".to_owned());
         let app = AppId::parse(app).unwrap();
-        let mut stack = Self { cloud, name, app, outputs: BTreeMap::new(), wechat: Some(wechat), parameters };
+        let mut stack = Self { cloud, folder, name, app, outputs: BTreeMap::new(), wechat: Some(wechat), parameters };
         stack.update(&[]);
         stack
     }
@@ -67,7 +75,7 @@ impl<'a> Stack<'a> {
     pub(crate) fn update(&mut self, parameters: &[&str]) {
         self.parameters.extend(parameters.iter().map(|&one| one.to_owned()));
         let all: Vec<&str> = self.parameters.iter().map(String::as_str).collect();
-        let output = self.cloud.deploy(self.name, &all);
+        let output = self.cloud.deploy(&self.folder.join("template.yaml"), self.name, &all);
         let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         assert!(output.status.success(), "sam deploy of {}:\n{said}", self.name);
         let described = self.cloud.aws(&["cloudformation", "describe-stacks", "--stack-name", self.name]);
@@ -76,10 +84,17 @@ impl<'a> Stack<'a> {
         self.outputs = outputs.map(|one| (text(&one["OutputKey"]), text(&one["OutputValue"]))).collect();
     }
 
+    /// The physical name of a function.
+    pub(crate) fn function(&self, id: &str) -> String {
+        let named = ["--stack-name", self.name, "--logical-resource-id", id];
+        let one = self.cloud.aws(&[&["cloudformation", "describe-stack-resource"], named.as_slice()].concat());
+        one["StackResourceDetail"]["PhysicalResourceId"].as_str().unwrap().to_owned()
+    }
+
     /// Runs one of the scripts that stand beside the template. Its status, and what it printed.
     pub(crate) fn script(&self, script: &str, arguments: &[&str], input: &str) -> (bool, String) {
-        let path = format!("infra/{script}");
-        let mut all = vec![path.as_str(), "--stack", self.name, "--region", REGION];
+        let path = self.folder.join(script);
+        let mut all = vec![path.to_str().unwrap(), "--stack", self.name, "--region", REGION];
         all.extend(arguments);
         let output = self.cloud.run("node", &all, input);
         let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));

@@ -1,6 +1,6 @@
 //! A wrong parameter fails the deploy with a sentence that says what it must be.
 
-use crate::cloud::Cloud;
+use crate::cloud::{Cloud, repository};
 
 #[test]
 fn a_wrong_parameter_fails_the_deploy_with_a_sentence() {
@@ -21,7 +21,7 @@ fn a_wrong_parameter_fails_the_deploy_with_a_sentence() {
         (&["ThrottleRate=0"], "ThrottleRate"),
     ];
     for (parameters, says) in cases {
-        let output = cloud.deploy("wrong", parameters);
+        let output = cloud.deploy(&repository().join("template.yaml"), "wrong", parameters);
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(!output.status.success() && said.contains(says), "{parameters:?}: {said}");
     }

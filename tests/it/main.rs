@@ -23,6 +23,7 @@ mod out_of_reach;
 mod overdue;
 mod pushes;
 mod rates;
+mod releases;
 mod requests;
 mod secrets;
 mod served_media;

@@ -1,8 +1,6 @@
 //! Metrics: each is emitted by what it is named after, in the form that CloudWatch reads, whatever the log's level.
 
 use std::collections::BTreeMap;
-use std::io::Write;
-use std::sync::{Arc, Mutex};
 
 use greenlight::domain::clock::Clock;
 use greenlight::metrics::{Embedded, Metric};
@@ -14,24 +12,12 @@ use tracing::subscriber::DefaultGuard;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::{Layer, fmt};
 
+use crate::logged::Written;
+
 /// What is measured on this thread, as long as this lives.
 struct Measured {
     written: Written,
     _guard: DefaultGuard,
-}
-
-#[derive(Clone, Default)]
-struct Written(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Written {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
 }
 
 impl Measured {
@@ -46,8 +32,7 @@ impl Measured {
     }
 
     fn lines(&self) -> Vec<Value> {
-        let text = String::from_utf8(self.written.0.lock().unwrap().clone()).unwrap();
-        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+        self.written.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
 
     /// The sum of each metric so far, which are then forgotten.
@@ -59,7 +44,7 @@ impl Measured {
                 *sums.entry(name.to_owned()).or_insert(0.0) += line[name].as_f64().unwrap();
             }
         }
-        self.written.0.lock().unwrap().clear();
+        self.written.clear();
         sums
     }
 }

@@ -175,6 +175,77 @@ fn what_is_kept_outlives_the_stack_and_bears_no_name() {
     }
 }
 
+#[test]
+fn the_bucket_is_private_takes_tls_alone_and_keeps_nothing_that_should_be_gone() {
+    let (_, bucket) = resources("AWS::S3::Bucket").next().unwrap();
+    let closed = bucket["PublicAccessBlockConfiguration"].as_object().unwrap();
+    assert!(closed.len() == 4 && closed.values().all(|value| *value == true));
+    assert!(bucket.get("VersioningConfiguration").is_none(), "what is erased must be gone");
+    let rules = bucket["LifecycleConfiguration"]["Rules"].as_array().unwrap();
+    let expires = |prefix: &str| {
+        let rule = rules.iter().find(|rule| rule["Prefix"] == prefix).unwrap();
+        assert_eq!(rule["Status"], "Enabled");
+        rule["ExpirationInDays"].as_i64()
+    };
+    assert_eq!((expires("incoming/"), expires("unclaimed/"), expires("")), (Some(1), Some(2), None));
+    assert!(!rules.iter().any(|rule| rule["Prefix"] == "media/"), "those are there until they are erased");
+    let (_, policy) = resources("AWS::S3::BucketPolicy").next().unwrap();
+    let [statement] = policy["PolicyDocument"]["Statement"].as_array().unwrap().as_slice() else { panic!("one") };
+    assert_eq!((&statement["Effect"], &statement["Action"]), (&json!("Deny"), &json!("s3:*")));
+    assert_eq!(statement["Condition"], json!({"Bool": {"aws:SecureTransport": "false"}}));
+}
+
+#[test]
+fn each_url_has_both_permissions_and_each_route_leads_to_its_function() {
+    let permissions: Vec<&Value> = resources("AWS::Lambda::Permission").map(|(_, one)| one).collect();
+    let allowed = |function: &str, action: &str| {
+        permissions.iter().filter(|one| one["FunctionName"]["Ref"] == function && one["Action"] == action).count()
+    };
+    let mut urls = 0;
+    for (id, url) in resources("AWS::Lambda::Url") {
+        urls += 1;
+        let function = id.strip_suffix("Url").unwrap();
+        assert_eq!(url["TargetFunctionArn"]["Fn::GetAtt"], format!("{function}.Arn"));
+        assert_eq!(allowed(function, "lambda:InvokeFunctionUrl"), 1, "{id}");
+        // One for the URL, which names it, and one for the HTTP API.
+        assert_eq!(allowed(function, "lambda:InvokeFunction"), 2, "{id}");
+    }
+    assert_eq!(urls, 4);
+    let routes: BTreeMap<&str, String> = resources("AWS::ApiGatewayV2::Route")
+        .map(|(_, route)| {
+            (route["RouteKey"].as_str().unwrap(), route["Target"]["Fn::Sub"].as_str().unwrap().to_owned())
+        })
+        .collect();
+    for (path, function) in [
+        ("$default", "SubmitContent"),
+        ("ANY /v1/uploads", "AcceptUpload"),
+        ("ANY /v1/uploads/{upload_id}", "AcceptUpload"),
+        ("ANY /push/{app_id}", "ReceivePush"),
+        ("ANY /media/{path+}", "ServeMedia"),
+    ] {
+        assert_eq!(routes[path], format!("integrations/${{{function}Integration}}"));
+    }
+    assert_eq!(routes.len(), 5);
+    // A throttle of its own for what WeChat pushes, by the route's own name.
+    let (_, stage) = resources("AWS::ApiGatewayV2::Stage").next().unwrap();
+    assert!(stage["RouteSettings"].as_object().unwrap().keys().eq(["ANY /push/{app_id}"]));
+}
+
+#[test]
+fn schedules_run_each_minute_and_try_nothing_again() {
+    for (_, schedule) in resources("AWS::Scheduler::Schedule") {
+        assert_eq!(schedule["ScheduleExpression"], "rate(1 minute)");
+        let retries = json!({"MaximumRetryAttempts": 0, "MaximumEventAgeInSeconds": 60});
+        assert_eq!(schedule["Target"]["RetryPolicy"], retries);
+    }
+    for (id, _, properties) in functions().filter(|(_, folder, _)| ["sweep-overdue", "refresh-token"].contains(folder))
+    {
+        assert_eq!(properties["EventInvokeConfig"]["MaximumRetryAttempts"], 0, "{id}");
+        assert_eq!(properties["EventInvokeConfig"]["MaximumEventAgeInSeconds"], 60, "{id}");
+    }
+    assert_eq!(resources("AWS::Scheduler::Schedule").count(), 2);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_table_is_the_one_that_all_tests_use() {
     let world = World::start().await;
