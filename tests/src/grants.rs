@@ -10,8 +10,8 @@ use serde_json::Value;
 
 use crate::template::{functions, resources};
 
-/// One action that a role allows.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// One action that a statement of a role allows.
+#[derive(Clone, Debug)]
 pub struct Grant {
     /// The function, by its folder.
     pub function: &'static str,
@@ -19,52 +19,66 @@ pub struct Grant {
     pub action: String,
     /// `table`, `index/queue`, `bucket`, `bucket/media/*`, `secret`, `logs`; whatever else, as the template has it.
     pub resource: String,
-    /// How the partition key begins, of the index where one is queried; nothing where any key will do.
-    pub key: Option<String>,
+    /// How each partition key has to begin, of the index where one is queried; nothing where any key will do.
+    pub keys: Option<Vec<String>>,
 }
 
-impl std::fmt::Display for Grant {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { function, action, resource, key } = self;
-        write!(
-            formatter,
-            "{function} {action} {resource}{}",
-            key.as_ref().map(|key| format!(" {key}")).unwrap_or_default()
-        )
+impl Grant {
+    /// Everything that it allows, a line for each beginning of a key.
+    pub fn uses(&self) -> Vec<String> {
+        let keys = self.keys.as_deref().unwrap_or_default();
+        if keys.is_empty() { vec![self.line("")] } else { keys.iter().map(|key| self.line(key)).collect() }
+    }
+
+    fn line(&self, key: &str) -> String {
+        format!("{} {} {} {key}", self.function, self.action, self.resource)
     }
 }
 
 static GRANTS: LazyLock<Vec<Grant>> = LazyLock::new(read);
-static USED: Mutex<BTreeSet<Grant>> = Mutex::new(BTreeSet::new());
+static USED: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 
 /// All that the roles allow.
 pub fn grants() -> &'static [Grant] {
     &GRANTS
 }
 
-/// What was asked for so far, by whatever test.
-pub fn used() -> BTreeSet<Grant> {
+/// What was asked for so far, by whatever test, as [`Grant::uses`] has it.
+pub fn used() -> BTreeSet<String> {
     USED.lock().unwrap_or_else(PoisonError::into_inner).clone()
 }
 
-/// Whether the function's role allows an action on a resource and key, both as a [`Grant`] has them but whole. What is no
-/// function of the template is not asked about.
-pub fn allows(function: &str, action: &str, resource: &str, key: &str) -> bool {
+fn fits(pattern: &str, whole: &str) -> bool {
+    pattern.strip_suffix('*').map_or(pattern == whole, |beginning| whole.starts_with(beginning))
+}
+
+/// Whether one statement of the function's role allows an action on a resource and on all keys that one call names, as a
+/// [`Grant`] has them but whole. What is no function of the template is not asked about.
+///
+/// (IAM looks at all keys of a BatchGetItem together, while each item of a transaction is an action of its own. DynamoDB
+/// developer guide, "Using IAM policy conditions for fine-grained access control" and "Using IAM with DynamoDB transactions".)
+pub fn allows(function: &str, action: &str, resource: &str, keys: &[&str]) -> bool {
     if !GRANTS.iter().any(|grant| grant.function == function) {
         return true;
     }
-    let fits = |pattern: &str, whole: &str| match pattern.strip_suffix('*') {
-        Some(beginning) => whole.starts_with(beginning),
-        None => pattern == whole,
-    };
     let allowing = GRANTS.iter().find(|grant| {
+        let all = |own: &Vec<String>| {
+            // Of no key all would fit; the other condition wants some.
+            !keys.is_empty() && keys.iter().all(|key| own.iter().any(|own| fits(own, key)))
+        };
         grant.function == function
             && grant.action == action
             && fits(&grant.resource, resource)
-            && grant.key.as_ref().is_none_or(|own| fits(own, key))
+            && grant.keys.as_ref().is_none_or(all)
     });
-    let mut used = USED.lock().unwrap_or_else(PoisonError::into_inner);
-    allowing.map(|grant| used.insert(grant.clone())).is_some()
+    let Some(grant) = allowing else { return false };
+    let meant = |pattern: &&String| keys.iter().any(|key| fits(pattern, key));
+    let lines: Vec<String> = match &grant.keys {
+        Some(patterns) => patterns.iter().filter(meant).map(|pattern| grant.line(pattern)).collect(),
+        None => grant.uses(),
+    };
+    USED.lock().unwrap_or_else(PoisonError::into_inner).extend(lines);
+    true
 }
 
 fn read() -> Vec<Grant> {
@@ -79,11 +93,7 @@ fn read() -> Vec<Grant> {
             let keys = keys_of(statement);
             for action in texts(&statement["Action"]) {
                 for resource in list(&statement["Resource"]).map(resource_of) {
-                    let one = |key| Grant { function, action: action.clone(), resource: resource.clone(), key };
-                    match &keys {
-                        Some(keys) => grants.extend(keys.iter().map(|key| one(Some(key.clone())))),
-                        None => grants.push(one(None)),
-                    }
+                    grants.push(Grant { function, action: action.clone(), resource, keys: keys.clone() });
                 }
             }
         }
@@ -138,7 +148,9 @@ mod tests {
 
     #[test]
     fn what_a_role_does_not_allow_is_refused() {
-        assert!(allows("serve-media", "dynamodb:GetItem", "table", "S#x"));
+        assert!(allows("serve-media", "dynamodb:GetItem", "table", &["S#x"]));
+        assert!(allows("submit-content", "dynamodb:BatchGetItem", "table", &["S#x", "K#wx1"]));
+        assert!(!allows("submit-content", "dynamodb:BatchGetItem", "table", &["S#x", "T#wx1#1"]));
         for (action, resource, key) in [
             ("dynamodb:PutItem", "table", "S#x"),
             ("dynamodb:GetItem", "table", "K#wx1"),
@@ -147,8 +159,9 @@ mod tests {
             ("s3:GetObject", "bucket/unclaimed/x.png", ""),
             ("secretsmanager:GetSecretValue", "secret", ""),
         ] {
-            assert!(!allows("serve-media", action, resource, key), "{action} {resource} {key}");
+            assert!(!allows("serve-media", action, resource, &[key]), "{action} {resource} {key}");
+            assert!(!allows("serve-media", action, resource, &[]), "{action} {resource}");
         }
-        assert!(allows("a test of its own", "dynamodb:Scan", "table", ""));
+        assert!(allows("a test of its own", "dynamodb:Scan", "table", &[]));
     }
 }

@@ -289,10 +289,15 @@ async fn pass(
     })
 }
 
-/// Whether the function's role in the deployment template allows a call.
-fn is_allowed(call: &Call) -> bool {
-    let resource = call.index.as_ref().map_or_else(|| "table".to_owned(), |index| format!("index/{index}"));
-    allows(&call.function, &format!("dynamodb:{}", call.action), &resource, &call.key)
+/// The first of these calls that the function's role in the deployment template does not allow.
+fn denied<'a>(operation: &str, calls: &'a [Call]) -> Option<&'a Call> {
+    let all: Vec<&str> = calls.iter().map(|call| call.key.as_str()).collect();
+    calls.iter().find(|call| {
+        let resource = call.index.as_ref().map_or_else(|| "table".to_owned(), |index| format!("index/{index}"));
+        let own = [call.key.as_str()];
+        let keys = if operation == "BatchGetItem" { all.as_slice() } else { own.as_slice() };
+        !allows(&call.function, &format!("dynamodb:{}", call.action), &resource, keys)
+    })
 }
 
 fn access_denied(call: &Call) -> Response {
@@ -310,7 +315,7 @@ impl Exchange {
         let mut asked: Value = serde_json::from_slice(body).unwrap_or_default();
         let mut calls = calls_of(&function, &operation, &asked);
 
-        if let Some(denied) = calls.iter().find(|call| !is_allowed(call)) {
+        if let Some(denied) = denied(&operation, &calls) {
             let answer = access_denied(denied);
             locked(&self.calls).append(&mut calls);
             return Some(answer);

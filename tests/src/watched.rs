@@ -57,7 +57,7 @@ fn s3_refusal(function: &str, head: &Parts, body: &Bytes) -> Option<Response> {
         (&Method::DELETE, _) => vec![("s3:DeleteObject", object(path))],
         _ => vec![("s3:GetObject", object(path))],
     };
-    let denied = needed.iter().find(|(action, resource)| !allows(function, action, resource, ""));
+    let denied = needed.iter().find(|(action, resource)| !allows(function, action, resource, &[]));
     denied.map(|(action, resource)| {
         let code = "<Error><Code>AccessDenied</Code><Message>";
         let text = format!("{code}{function} may not {action} {resource}</Message></Error>");
@@ -74,6 +74,6 @@ fn form_key(body: &Bytes) -> String {
 fn secrets_refusal(function: &str, head: &Parts, _: &Bytes) -> Option<Response> {
     let target = head.headers.get("x-amz-target").and_then(|target| target.to_str().ok()).unwrap_or_default();
     let action = target.rsplit('.').next().unwrap_or_default();
-    let refused = !allows(function, &format!("secretsmanager:{action}"), "secret", "");
+    let refused = !allows(function, &format!("secretsmanager:{action}"), "secret", &[]);
     refused.then(|| (StatusCode::BAD_REQUEST, r#"{"__type":"AccessDeniedException"}"#).into_response())
 }
