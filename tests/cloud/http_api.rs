@@ -2,7 +2,7 @@
 //! as it carries.
 
 use greenlight_local::simulator::ReleaseOrder;
-use greenlight_tests::pictures::{GREEN, picture_of};
+use greenlight_tests::pictures::{GREEN, picture_of, sound_of};
 use serde_json::json;
 
 use crate::cloud::{Cloud, release, until};
@@ -10,9 +10,11 @@ use crate::stack::Stack;
 
 /// Lambda takes and gives no more. (AWS Lambda: quotas, request and response payload.)
 const LAMBDA_LIMIT: usize = 6_291_556;
+/// The largest file that is taken in one request, and given out.
+const LARGEST: usize = 4 * 1024 * 1024;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_picture_of_four_megabytes_goes_in_and_out_through_an_http_api_under_the_owners_name() {
+async fn a_picture_and_a_sound_of_four_megabytes_go_through_an_http_api_under_the_owners_name() {
     let cloud = Cloud::start();
     let asked = cloud.aws(&["acm", "request-certificate", "--domain-name", "light.example.com"]);
     let certificate = format!("CertificateArn={}", asked["CertificateArn"].as_str().unwrap());
@@ -29,22 +31,31 @@ async fn a_picture_of_four_megabytes_goes_in_and_out_through_an_http_api_under_t
     until("the first app is there", async || stack.post("/v1/sessions", "", &json!({})).await.status == 400).await;
 
     let alice = stack.log_in("alice").await;
-    let file = picture_of(GREEN, 4 * 1024 * 1024);
-    let submitted = stack.submit_picture(&alice, "一张很大的照片", &file).await;
-    let id = submitted["id"].as_str().unwrap().to_owned();
-    wechat.idle().await;
-    wechat.release_pushes(&stack.app, ReleaseOrder::default()).await;
-    until("the picture is public", async || stack.read(&id, "").await.status == 200).await;
-    let shown = stack.read(&id, "").await.expect(200).json();
-    let url = shown["media"][0]["url"].as_str().unwrap();
-    assert!(url.starts_with("https://light.example.com/green/light/media/"), "{url}");
-    assert_eq!(stack.get(url, "").await.expect(200).bytes.len(), file.len());
+    // A picture is encoded anew, and goes out smaller; a sound goes out as it came.
+    let (photo, sound) = (picture_of(GREEN, LARGEST), sound_of("", LARGEST - 44));
+    for file in [&photo, &sound] {
+        let submitted = stack.submit_picture(&alice, "很大的文件", file).await;
+        let id = submitted["id"].as_str().unwrap().to_owned();
+        wechat.idle().await;
+        wechat.release_pushes(&stack.app, ReleaseOrder::default()).await;
+        until("it is public", async || stack.read(&id, "").await.status == 200).await;
+        let shown = stack.read(&id, "").await.expect(200).json();
+        let url = shown["media"][0]["url"].as_str().unwrap();
+        assert!(url.starts_with("https://light.example.com/green/light/media/"), "{url}");
+        let served = stack.get(url, "").await.expect(200).bytes;
+        if url.ends_with("wav") {
+            assert_eq!(served.len(), sound.len());
+        } else {
+            let (served, sent) = (image::load_from_memory(&served).unwrap(), image::load_from_memory(&photo).unwrap());
+            assert_eq!((served.width(), served.height()), (sent.width(), sent.height()));
+        }
+    }
     for (function, what) in [("AcceptUpload", "event"), ("ServeMedia", "answer")] {
         let size = cloud.largest(function, what);
         assert!((5_500_000..LAMBDA_LIMIT).contains(&size), "the largest {what} of {function}: {size} bytes");
     }
     // A little more is refused in words, before Lambda would.
-    let more = stack.upload(&alice, &picture_of(GREEN, 4 * 1024 * 1024 + 4096)).await.expect(413);
+    let more = stack.upload(&alice, &picture_of(GREEN, LARGEST + 4096)).await.expect(413);
     assert_eq!(more.text("code"), "too_large");
     assert!(cloud.largest("AcceptUpload", "event") < LAMBDA_LIMIT);
 }

@@ -12,6 +12,7 @@ use sha2::{Digest, Sha256};
 
 use crate::requests::problem;
 
+const ANIMATED: &[u8] = include_bytes!("../../functions/accept-upload/src/make_safe/samples/animated.gif");
 const WEBP: &[u8] = include_bytes!("../../functions/accept-upload/src/make_safe/samples/picture.webp");
 const M4A: &[u8] = include_bytes!("../../functions/accept-upload/src/make_safe/samples/voice.m4a");
 const MP3: &[u8] = include_bytes!("../../functions/accept-upload/src/make_safe/samples/voice.mp3");
@@ -66,7 +67,12 @@ async fn one_request_uploads_and_says_what_came() {
     {
         let answer = world.upload(&alice, &file).await.expect(201).json();
         let names: Vec<&str> = answer.as_object().unwrap().keys().map(String::as_str).collect();
-        assert_eq!((names, answer["kind"].as_str()), (vec!["kind", "sha256", "upload_id"], Some(kind)));
+        let named = if kind == "image" {
+            ["height", "kind", "sha256", "upload_id", "width"].as_slice()
+        } else {
+            &["kind", "sha256", "upload_id"]
+        };
+        assert_eq!((names.as_slice(), answer["kind"].as_str()), (named, Some(kind)));
     }
     // The name and the type that a phone gives mean nothing, only what is in the file.
     let answer = world.upload_fields(&alice, &[("file", Some("x.exe"), &picture(GREEN, 1))]).await.expect(201);
@@ -77,6 +83,86 @@ async fn one_request_uploads_and_says_what_came() {
     problem(world.upload(&server_key(0), &picture(GREEN, 2)).await, 400, "invalid_openid");
     let other = [("openid", None, b"somebody-else".as_slice()), ("file", Some("x"), &picture(GREEN, 2))];
     problem(world.upload_fields(&alice, &other).await, 400, "invalid_openid");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_picture_loses_is_told_and_its_sides_stand_in_the_submission() {
+    let world = World::start().await;
+    let alice = world.log_in("alice").await;
+    for (file, changed) in [
+        (ANIMATED.to_vec(), json!(["animation"])),
+        (WEBP.to_vec(), Value::Null),
+        (half_transparent(), json!(["transparency"])),
+    ] {
+        let answer = world.upload(&alice, &file).await.expect(201).json();
+        assert_eq!(answer["changed"], changed);
+        let body = json!({"scene": "forum", "media": [{"upload_id": answer["upload_id"]}]});
+        let id = world.submit(&alice, &body).await.expect(201).text("id");
+        world.simulator.idle().await;
+        let seen = world.get(&format!("/v1/submissions/{id}"), &alice).await.expect(200).json();
+        let medium = &seen["media"][0];
+        assert_eq!((&medium["width"], &medium["height"]), (&answer["width"], &answer["height"]));
+        let served = world.get(medium["url"].as_str().unwrap(), "").await.expect(200);
+        let decoded = image::load_from_memory(&served.bytes).unwrap();
+        assert_eq!(
+            (json!(decoded.width()), json!(decoded.height())),
+            (answer["width"].clone(), answer["height"].clone())
+        );
+        assert!(!decoded.color().has_alpha());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_label_of_generated_content_is_shown_to_author_and_owner_alone() {
+    let world = World::start().await;
+    let alice = world.log_in("alice").await;
+    let label = r#"{"AIGC": {"Label": "1", "ContentProducer": "someone"}}"#;
+    let exif = [b"Exif\0\0UserComment ".as_slice(), label.as_bytes()].concat();
+    let length = u16::try_from(exif.len() + 2).unwrap().to_be_bytes();
+    let plain = photo(GREEN);
+    let file = [&plain[..2], &[0xFF, 0xE1], &length, &exif, &plain[2..]].concat();
+    let id = world.submit_media(&alice, &[file]).await;
+    world.simulator.idle().await;
+    let seen = async |key: &str| world.get(&format!("/v1/submissions/{id}"), key).await.expect(200).json();
+    let expected = json!({"Label": "1", "ContentProducer": "someone"});
+    assert_eq!(seen(&alice).await["media"][0]["ai_label"], expected);
+    assert_eq!(seen(&server_key(0)).await["media"][0]["ai_label"], expected);
+    let anybody = seen("").await;
+    assert_eq!((&anybody["state"], anybody["media"][0].get("ai_label")), (&json!("approved"), None));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_uploads_token_of_before_is_told_to_upload_again() {
+    let world = World::start().await;
+    let alice = world.log_in("alice").await;
+    let openid = greenlight::domain::ids::OpenId::parse(&World::openid(0, "alice")).unwrap();
+    let author = greenlight::domain::ids::AuthorId::of(&greenlight_tests::world::app_id(0), &openid);
+    // As it was signed before: another purpose, and no source.
+    let claims = json!({
+        "aud": "upload", "iat": 1, "exp": 9_999_999_999_i64, "app": "wx0", "author": author.to_string(),
+        "sha256": sha256(b""), "type": "png", "size": 1, "key": "unclaimed/x.png",
+    });
+    let encode = |bytes: &[u8]| data_encoding::BASE64URL_NOPAD.encode(bytes);
+    let message = format!("{}.{}", encode(br#"{"alg":"HS256","typ":"JWT"}"#), encode(claims.to_string().as_bytes()));
+    let mac = hmac_sha256(world.document["session_key"].as_str().unwrap().as_bytes(), message.as_bytes());
+    let body = json!({"scene": "forum", "media": [{"upload_id": format!("{message}.{}", encode(&mac))}]});
+    let refused = problem(world.submit(&alice, &body).await, 400, "invalid_submission");
+    assert_eq!(refused.faults(), ["media[0].upload_id"]);
+}
+
+fn half_transparent() -> Vec<u8> {
+    let mut file = std::io::Cursor::new(Vec::new());
+    let image = image::RgbaImage::from_pixel(16, 16, image::Rgba([40, 180, 60, 128]));
+    image.write_to(&mut file, image::ImageFormat::Png).unwrap();
+    file.into_inner()
+}
+
+/// HMAC-SHA-256 (RFC 2104) of a short key.
+fn hmac_sha256(key: &[u8], message: &[u8]) -> [u8; 32] {
+    use sha2::Digest;
+    let pad = |byte: u8| -> Vec<u8> { (0..64).map(|at| key.get(at).copied().unwrap_or(0) ^ byte).collect() };
+    let inner = sha2::Sha256::digest([pad(0x36).as_slice(), message].concat());
+    sha2::Sha256::digest([pad(0x5C).as_slice(), &inner].concat()).into()
 }
 
 #[tokio::test(flavor = "multi_thread")]

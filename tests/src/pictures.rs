@@ -1,5 +1,7 @@
 //! Pictures and sounds to upload: traffic lights, which the simulator judges by their colour.
 
+use accept_upload::picture::Source;
+
 /// What the simulator lets pass.
 pub const GREEN: [u8; 3] = [40, 180, 60];
 /// What the simulator wants reviewed.
@@ -7,12 +9,14 @@ pub const YELLOW: [u8; 3] = [250, 230, 30];
 /// What the simulator finds risky.
 pub const RED: [u8; 3] = [230, 30, 30];
 
-/// A picture of one colour, as PNG. `seed` makes its bytes differ from others of the same colour.
+/// A picture of one colour, as PNG; already such as accept-upload makes of it, so what is uploaded is what is stored. `seed`
+/// makes its bytes differ from others of the same colour.
 pub fn picture(colour: [u8; 3], seed: u8) -> Vec<u8> {
     let mut light = image::RgbImage::from_pixel(16, 16, image::Rgb(colour));
     // One pixel says whose picture it is; it does not change what most of it is.
     light.put_pixel(0, 0, image::Rgb([seed, seed, seed]));
-    encoded(light, image::ImageFormat::Png)
+    let file = encoded(light, image::ImageFormat::Png);
+    accept_upload::picture::encode_anew(Source::Png, &file).expect("a picture").bytes.to_vec()
 }
 
 /// A picture of one colour that is about so many bytes, and not one more: uncompressed, as BMP.
@@ -35,7 +39,12 @@ fn encoded(light: image::RgbImage, format: image::ImageFormat) -> Vec<u8> {
 
 /// A sound, as WAV: silence, and `words` in it, which the simulator hears `risky` and `review` in.
 pub fn sound(words: &str) -> Vec<u8> {
-    let mut samples = vec![0x80_u8; 800];
+    sound_of(words, 800)
+}
+
+/// The same with so many bytes of silence.
+pub fn sound_of(words: &str, silence: usize) -> Vec<u8> {
+    let mut samples = vec![0x80_u8; silence];
     samples.extend_from_slice(words.as_bytes());
     if samples.len() % 2 == 1 {
         samples.push(0x80);

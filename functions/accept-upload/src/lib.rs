@@ -2,6 +2,7 @@
 
 pub mod make_safe;
 mod multipart;
+pub mod picture;
 mod uploads;
 
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use greenlight::secrets::Secrets;
 use greenlight::settings::{InvokeMode, Lookup, optional_url};
 use greenlight::start::{Start, StartError};
 use greenlight::table::Table;
+use tokio::sync::Semaphore;
 use tower::ServiceExt;
 
 /// How our paths begin, whatever stands before them.
@@ -27,6 +29,9 @@ pub const HEADS: [&str; 1] = ["/v1/uploads"];
 
 /// What goes in and out in base64 within 6 MB. (AWS Lambda: quotas, request and response payload.)
 const BUFFERED_BYTES: u64 = 4 * 1024 * 1024;
+
+/// What all decodings at a time may take, in MiB. On Lambda there is one at a time; one machine has many.
+const DECODING_MIB: usize = 512;
 
 /// What the function holds while it lives.
 #[derive(Clone, Debug)]
@@ -43,6 +48,8 @@ pub struct AcceptUpload {
     pub rates: Rates,
     /// The largest medium that serve-media can give back.
     pub largest: u64,
+    /// What decoding pictures may take at a time, in MiB.
+    pub memory: Arc<Semaphore>,
 }
 
 impl AcceptUpload {
@@ -55,9 +62,10 @@ impl AcceptUpload {
             InvokeMode::ResponseStream => MAX_MEDIUM_BYTES,
             InvokeMode::Buffered => BUFFERED_BYTES,
         };
+        let memory = Arc::new(Semaphore::new(DECODING_MIB));
         let (secrets, connected) = tokio::join!(start.secrets(), table.connect());
         connected?;
-        Ok(Self { table, bucket, secrets: secrets?, clock: start.clock(), rates: Rates::default(), largest })
+        Ok(Self { table, bucket, secrets: secrets?, clock: start.clock(), rates: Rates::default(), largest, memory })
     }
 
     /// The routes.

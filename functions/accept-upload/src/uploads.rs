@@ -22,7 +22,8 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderMap, StatusCode};
 use serde::Serialize;
 
-use crate::make_safe::{Unfit, make_safe};
+use crate::make_safe::{SafeMedium, Unfit, make_safe, memory};
+use crate::picture::Change;
 use crate::{AcceptUpload, BUFFERED_BYTES, multipart};
 
 /// What a multipart body has besides the file.
@@ -40,6 +41,13 @@ struct UploadView<'a> {
     upload_id: &'a str,
     kind: MediaKind,
     sha256: Sha256,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    width: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    height: Option<u32>,
+    /// What a picture has lost.
+    #[serde(skip_serializing_if = "<[Change]>::is_empty")]
+    changed: &'a [Change],
 }
 
 #[derive(Serialize)]
@@ -100,7 +108,11 @@ pub(crate) async fn complete(
 }
 
 fn unfit(unfit: &Unfit) -> Problem {
-    Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, unfit.code(), unfit.message_zh(), unfit.message_en())
+    let status = match unfit {
+        Unfit::TooManyPixels => StatusCode::PAYLOAD_TOO_LARGE,
+        _ => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+    };
+    Problem::new(status, unfit.code(), unfit.message_zh(), unfit.message_en())
 }
 
 impl AcceptUpload {
@@ -112,6 +124,15 @@ impl AcceptUpload {
         Ok(AuthorId::of(app, &openid))
     }
 
+    /// Makes bytes safe, on a thread where nobody else waits, and when there is memory for it.
+    async fn make_safe(&self, bytes: Bytes) -> Result<SafeMedium, Problem> {
+        let needed = memory(&bytes).map_err(|error| unfit(&error))?.div_ceil(1024 * 1024);
+        let permits = u32::try_from(needed).unwrap_or(u32::MAX);
+        let _memory = self.memory.acquire_many(permits).await.map_err(|_| Problem::unavailable())?;
+        let made = tokio::task::spawn_blocking(move || make_safe(bytes)).await;
+        made.map_err(|_| Problem::internal())?.map_err(|error| unfit(&error))
+    }
+
     /// Makes bytes safe, hashes exactly what is then put, and signs a token for them.
     async fn take_in(
         &self,
@@ -121,7 +142,8 @@ impl AcceptUpload {
         expected: Option<MediaKind>,
         status: StatusCode,
     ) -> Reply {
-        let medium = make_safe(bytes).map_err(|error| unfit(&error))?;
+        let source = Sha256::of(&bytes);
+        let medium = self.make_safe(bytes).await?;
         let kind = medium.media_type.kind();
         if expected.is_some_and(|expected| expected != kind) {
             return Err(Problem::new(
@@ -138,9 +160,12 @@ impl AcceptUpload {
         let (sha256, key) = (Sha256::of(&medium.bytes), unclaimed_key(medium.media_type));
         self.bucket.put(&key, medium.bytes, sha256, medium.media_type).await?;
         let now = self.clock.now();
-        let upload = Upload { app: caller.app.id.clone(), author, sha256, media_type: medium.media_type, size, key };
+        let SafeMedium { media_type, dimensions, changed, ai_label, .. } = medium;
+        let app = caller.app.id.clone();
+        let upload = Upload { app, author, sha256, source, media_type, size, key, dimensions, ai_label };
         let upload_id = signed::sign(caller.apps.session_keys(), &upload, now, now.plus(UNCLAIMED));
-        Ok(json(status, &UploadView { upload_id: &upload_id, kind, sha256 }))
+        let (width, height) = dimensions.unzip();
+        Ok(json(status, &UploadView { upload_id: &upload_id, kind, sha256, width, height, changed: &changed }))
     }
 
     async fn open_form(&self, caller: &Caller, headers: &HeaderMap, body: axum::body::Body) -> Reply {

@@ -62,7 +62,7 @@ pub(crate) struct SubmissionView<'a> {
     text: Option<&'a str>,
     nickname: Option<&'a str>,
     signature: Option<&'a str>,
-    media: Vec<MediumView>,
+    media: Vec<MediumView<'a>>,
     channel: Option<&'a str>,
     metadata: Option<&'a Value>,
     external_id: Option<&'a str>,
@@ -82,10 +82,17 @@ pub(crate) struct SubmissionView<'a> {
 }
 
 #[derive(Serialize)]
-struct MediumView {
+struct MediumView<'a> {
     kind: &'static str,
     url: Option<String>,
     state: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    width: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    height: Option<u32>,
+    /// For author and owner only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ai_label: Option<&'a serde_json::Value>,
 }
 
 #[derive(Serialize)]
@@ -185,6 +192,9 @@ pub(crate) fn view<'a>(
             kind: medium.media_type.kind().as_str(),
             url: path.map(|path| public_url.join(&path)),
             state: medium_state(submission, index),
+            width: medium.dimensions.map(|(width, _)| width),
+            height: medium.dimensions.map(|(_, height)| height),
+            ai_label: medium.ai_label.as_ref().filter(|_| close),
         })
     });
     let owners = close || submission.vouched;

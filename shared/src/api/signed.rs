@@ -20,7 +20,7 @@ use crate::secrets::Secrets;
 /// `{"alg":"HS256","typ":"JWT"}`
 const HEADER: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9";
 /// No token of ours is longer.
-const LONGEST: usize = 2_048;
+const LONGEST: usize = 4_096;
 
 /// What a token is for.
 pub trait Purpose: Serialize + DeserializeOwned {
@@ -51,6 +51,8 @@ pub struct Upload {
     pub author: AuthorId,
     /// What the bytes are known by.
     pub sha256: Digest,
+    /// What was uploaded is known by: an encoder that is newer makes other bytes of it.
+    pub source: Digest,
     /// What they are.
     #[serde(rename = "type")]
     pub media_type: MediaType,
@@ -58,10 +60,17 @@ pub struct Upload {
     pub size: u64,
     /// Where they lie.
     pub key: String,
+    /// How wide and high a picture is, in pixels.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dimensions: Option<(u32, u32)>,
+    /// What its metadata said of being made by a machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ai_label: Option<serde_json::Value>,
 }
 
 impl Purpose for Upload {
-    const NAME: &'static str = "upload";
+    /// Uploads of before, which knew neither their source nor their size, were for `upload`.
+    const NAME: &'static str = "medium";
 }
 
 /// A form that somebody may upload with, and has yet to complete.

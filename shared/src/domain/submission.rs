@@ -139,6 +139,12 @@ pub struct Medium {
     /// The secret in the author's own URL.
     #[serde(rename = "r")]
     pub author_secret: UrlSecret,
+    /// How wide and high a picture is, in pixels.
+    #[serde(rename = "d", default, skip_serializing_if = "Option::is_none")]
+    pub dimensions: Option<(u32, u32)>,
+    /// What its metadata said of being made by a machine: the label of 人工智能生成合成内容标识办法.
+    #[serde(rename = "g", default, skip_serializing_if = "Option::is_none")]
+    pub ai_label: Option<serde_json::Value>,
 }
 
 /// What an author submitted at once, and what became of it. Immutable but for its judging.

@@ -25,10 +25,16 @@ pub struct Uploaded {
     pub key: String,
     /// What they are known by.
     pub sha256: Sha256,
+    /// What was uploaded is known by; they were made of it.
+    pub source: Sha256,
     /// What they are.
     pub media_type: MediaType,
     /// How many.
     pub size: u64,
+    /// How wide and high a picture is, in pixels.
+    pub dimensions: Option<(u32, u32)>,
+    /// What its metadata said of being made by a machine.
+    pub ai_label: Option<serde_json::Value>,
 }
 
 /// What somebody wants to submit.
@@ -87,9 +93,9 @@ pub enum SubmitError {
 }
 
 impl SubmitRequest {
-    /// What makes two requests the same. Bytes uploaded twice are the same bytes.
+    /// What makes two requests the same. Bytes uploaded twice are the same bytes, whatever an encoder makes of them.
     fn hash(&self) -> String {
-        let media: Vec<Sha256> = self.uploads.iter().map(|upload| upload.sha256).collect();
+        let media: Vec<Sha256> = self.uploads.iter().map(|upload| upload.source).collect();
         let whole = serde_json::json!([
             self.scene,
             self.content,
@@ -158,6 +164,8 @@ pub async fn submit(
         sha256: upload.sha256,
         size: upload.size,
         author_secret: UrlSecret::random(),
+        dimensions: upload.dimensions,
+        ai_label: upload.ai_label.clone(),
     };
     let new = NewSubmission {
         id: id.clone(),

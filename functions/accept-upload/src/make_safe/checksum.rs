@@ -1,19 +1,6 @@
-//! The cyclic redundancy checks of PNG, Ogg and FLAC: so that a damaged file is told from a whole one.
+//! The cyclic redundancy checks of Ogg and FLAC: so that a damaged file is told from a whole one.
 
 use std::sync::LazyLock;
-
-/// PNG's CRC-32 (PNG third edition, §5.5 and annex D: polynomial 0xEDB88320, reflected, inverted before and after)
-/// over several pieces, one after another.
-pub(super) fn png_crc(pieces: &[&[u8]]) -> u32 {
-    static TABLE: LazyLock<[u32; 256]> = LazyLock::new(|| {
-        std::array::from_fn(|index| {
-            (0..8).fold(index as u32, |crc, _| if crc & 1 == 1 { 0xEDB8_8320 ^ (crc >> 1) } else { crc >> 1 })
-        })
-    });
-    let table = &*TABLE;
-    let crc = pieces.iter().copied().flatten().fold(u32::MAX, |crc, byte| at(table, crc as u8 ^ byte) ^ (crc >> 8));
-    !crc
-}
 
 /// Ogg's CRC-32 (RFC 3533, §6: polynomial 0x04C11DB7, not reflected, starting from zero) over several pieces.
 pub(super) fn ogg_crc(pieces: &[&[u8]]) -> u32 {
@@ -58,7 +45,6 @@ mod tests {
     /// The check values for "123456789" in the catalogue of parametrised CRC algorithms (reveng.sourceforge.io).
     #[test]
     fn each_agrees_with_the_catalogues_check_value() {
-        assert_eq!(png_crc(&[b"1234", b"56789"]), 0xCBF4_3926); // CRC-32/ISO-HDLC
         assert_eq!(flac_crc8(b"123456789"), 0xF4); // CRC-8/SMBUS
         assert_eq!(b"123456789".iter().fold(0, |crc, byte| flac_crc16(crc, *byte)), 0xFEE8); // CRC-16/UMTS
     }

@@ -1,6 +1,6 @@
 //! Recognising what WeChat does not take, so that people hear what to do instead.
 //!
-//! Facts from each format's own specification: RFC 9649 (WebP), ISO/IEC 14496-12 and 23008-12 (MP4, HEIF), RFC 8794
+//! Facts from each format's own specification: ISO/IEC 14496-12 and 23008-12 (MP4, HEIF), RFC 8794
 //! (Matroska's frame), RFC 4867 (AMR), TIFF 6.0 and so on; all are the first bytes of a file, or nearly.
 
 use super::Found;
@@ -53,7 +53,6 @@ pub(super) fn recognise(bytes: &[u8]) -> Option<Found> {
     let four_at = |offset: usize| bytes.get(offset..)?.first_chunk::<4>();
     if four_at(0) == Some(b"RIFF") {
         return match four_at(8)? {
-            b"WEBP" => Some(Found::Webp),
             b"AVI " => Some(Found::Video),
             b"RMID" => Some(Found::Midi),
             _ => None,

@@ -17,11 +17,6 @@ impl<'a> Reader<'a> {
         self.rest
     }
 
-    /// Whether all is read.
-    pub(super) fn is_at_end(&self) -> bool {
-        self.rest.is_empty()
-    }
-
     /// The next `count` bytes. If there are fewer nothing is read.
     pub(super) fn take(&mut self, count: usize) -> Option<&'a [u8]> {
         let (taken, rest) = self.rest.split_at_checked(count)?;
@@ -37,11 +32,6 @@ impl<'a> Reader<'a> {
     /// One byte.
     pub(super) fn u8(&mut self) -> Option<u8> {
         self.array().map(u8::from_be_bytes)
-    }
-
-    /// Two bytes, the higher first.
-    pub(super) fn u16_be(&mut self) -> Option<u16> {
-        self.array().map(u16::from_be_bytes)
     }
 
     /// Two bytes, the lower first.

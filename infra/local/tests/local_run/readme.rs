@@ -33,7 +33,7 @@ fn the_first_session_works_as_the_readmes_print_it() {
         r#""state":"rejected""#,
         r#""code":"not_found""#,
         r#""state":"approved""#,
-        "200 image/png, 143 bytes",
+        "200 image/png, ",
         r#""state":"in_review""#,
         r#""state":"approved","version":2"#,
         r#"{"submissions":[{"#,

@@ -263,7 +263,9 @@ pub(crate) fn picture(colour: [u8; 3], size: u32) -> Vec<u8> {
     let mut file = std::io::Cursor::new(Vec::new());
     let light = image::RgbImage::from_pixel(size, size, image::Rgb(colour));
     light.write_to(&mut file, image::ImageFormat::Png).expect("a picture in memory");
-    file.into_inner()
+    // Such as accept-upload makes of it, so that what is uploaded is what is stored.
+    let source = accept_upload::picture::Source::Png;
+    accept_upload::picture::encode_anew(source, &file.into_inner()).expect("a picture").bytes.to_vec()
 }
 
 /// What the simulator lets pass.

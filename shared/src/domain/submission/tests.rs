@@ -23,6 +23,8 @@ fn new_submission(text: Option<&str>, media: usize) -> NewSubmission {
         sha256: Sha256::of(&[u8::try_from(index).unwrap()]),
         size: 1_000,
         author_secret: UrlSecret::random(),
+        dimensions: None,
+        ai_label: None,
     };
     NewSubmission {
         id: SubmissionId::random(),

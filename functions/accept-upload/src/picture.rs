@@ -1,0 +1,93 @@
+//! Pictures: decoded, whatever they came as, and encoded anew, so that nobody sees anything but what was judged.
+//!
+//! A picture's file can show one thing to a judge and another to a reader: by a colour profile, gamma or transparency that
+//! only one of them honours, by frames behind the first, by what rides along with the pixels. Here all of them become the
+//! same plain pixels: sRGB, on white, upright, at most [`LONGEST_SIDE`] long; and these are all that is written.
+
+mod canvas;
+mod colour;
+mod decode;
+mod encode;
+pub(crate) mod label;
+
+use bytes::Bytes;
+use greenlight::domain::media::MediaType;
+use serde::Serialize;
+use serde_json::Value;
+
+pub use decode::Source;
+
+/// No side is longer. Phones show less, and WeChat's own client scales what it previews.
+pub const LONGEST_SIDE: u32 = 4_096;
+/// What decoding one picture may take, in bytes: see [`memory`].
+pub const MOST_MEMORY: u64 = 300 * 1024 * 1024;
+
+/// A picture as it is judged, stored and served.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Picture {
+    /// JPEG or PNG.
+    pub media_type: MediaType,
+    /// All of it; less than 4 MiB.
+    pub bytes: Bytes,
+    /// How wide it is, in pixels.
+    pub width: u32,
+    /// How high.
+    pub height: u32,
+    /// What its author loses.
+    pub changed: Vec<Change>,
+    /// What its metadata said of being generated, as GB 45438-2025 has it.
+    pub ai_label: Option<Value>,
+}
+
+/// What a picture loses on its way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Change {
+    /// All frames but the first.
+    Animation,
+    /// It stands on white now.
+    Transparency,
+    /// It is smaller, in pixels.
+    Size,
+}
+
+/// Why there is no picture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoPicture {
+    /// Pixels are missing, or it is malformed.
+    #[error("damaged")]
+    Damaged,
+    /// Decoding it would take more than [`MOST_MEMORY`].
+    #[error("too many pixels")]
+    TooManyPixels,
+}
+
+/// How much memory it takes to make a picture of this, in bytes, as its header has it.
+///
+/// # Errors
+/// When the header is no header, or says more than [`MOST_MEMORY`].
+pub fn memory(source: Source, bytes: &[u8]) -> Result<u64, NoPicture> {
+    let needed = decode::memory(source, bytes)?;
+    if needed > MOST_MEMORY { Err(NoPicture::TooManyPixels) } else { Ok(needed) }
+}
+
+/// Decodes a picture and encodes it anew. Takes the time of a core: not for a thread on which others wait.
+///
+/// # Errors
+/// When pixels are missing, or there are too many.
+pub fn encode_anew(source: Source, bytes: &[u8]) -> Result<Picture, NoPicture> {
+    memory(source, bytes)?;
+    let ai_label = label::find_in_picture(source, bytes);
+    let decoded = decode::decode(source, bytes)?;
+    let (canvas, changed) = canvas::draw(decoded);
+    let encoded = encode::encode(&canvas.image, canvas.is_lossless);
+    let mut changed = changed;
+    if encoded.is_smaller && !changed.contains(&Change::Size) {
+        changed.push(Change::Size);
+    }
+    let encode::Encoded { media_type, bytes, width, height, .. } = encoded;
+    Ok(Picture { media_type, bytes: bytes.into(), width, height, changed, ai_label })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,288 @@
+//! From a file to pixels: what kind it is, what it will take, and what it shows first.
+
+use std::io::Cursor;
+
+use image::metadata::Orientation;
+use image::{DynamicImage, GrayAlphaImage, GrayImage, ImageDecoder, RgbImage, RgbaImage};
+use zune_core::bytestream::ZCursor;
+use zune_core::colorspace::ColorSpace;
+use zune_core::options::DecoderOptions;
+use zune_jpeg::JpegDecoder;
+
+use super::NoPicture;
+
+/// No format's own limit is lower than what is refused by the memory it takes.
+const LARGEST_SIDE: usize = 65_535;
+/// A colour profile that is larger describes a printer, or something else altogether.
+const LARGEST_PROFILE: usize = 2 * 1024 * 1024;
+
+/// What a picture comes as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Source {
+    /// JPEG, baseline or progressive.
+    Jpeg,
+    /// PNG, still or moving.
+    Png,
+    /// GIF, still or moving.
+    Gif,
+    /// WebP, lossy or lossless, still or moving.
+    Webp,
+    /// Windows bitmap.
+    Bmp,
+}
+
+impl Source {
+    /// What these bytes begin as.
+    pub fn of(bytes: &[u8]) -> Option<Self> {
+        if bytes.starts_with(b"\xFF\xD8\xFF") {
+            Some(Self::Jpeg)
+        } else if bytes.starts_with(b"\x89PNG\r\n\x1A\n") {
+            Some(Self::Png)
+        } else if bytes.starts_with(b"GIF87a") || bytes.starts_with(b"GIF89a") {
+            Some(Self::Gif)
+        } else if bytes.starts_with(b"RIFF") && bytes.get(8..12) == Some(b"WEBP") {
+            Some(Self::Webp)
+        } else if bytes.starts_with(b"BM") && bytes.get(6..10) == Some(b"\0\0\0\0") {
+            Some(Self::Bmp)
+        } else {
+            None
+        }
+    }
+}
+
+/// What a file shows, as it has it.
+pub(super) struct Decoded {
+    /// Eight bits a sample.
+    pub(super) image: DynamicImage,
+    /// The colour profile, if it has one.
+    pub(super) profile: Option<Vec<u8>>,
+    /// PNG's gamma, where neither a profile nor sRGB goes before it.
+    pub(super) gamma: Option<f32>,
+    /// How it is to be turned.
+    pub(super) orientation: Orientation,
+    /// Nothing was lost when it was made.
+    pub(super) is_lossless: bool,
+    /// There are frames behind the first.
+    pub(super) is_animated: bool,
+}
+
+fn damaged<E>(_: E) -> NoPicture {
+    NoPicture::Damaged
+}
+
+fn profile_of(profile: Option<Vec<u8>>) -> Option<Vec<u8>> {
+    profile.filter(|profile| profile.len() <= LARGEST_PROFILE)
+}
+
+/// How much memory decoding takes, by the header: all samples as the decoder holds them, a progressive JPEG's coefficients,
+/// and the eight-bit copy that is drawn from.
+pub(super) fn memory(source: Source, bytes: &[u8]) -> Result<u64, NoPicture> {
+    let (width, height, a_pixel) = match source {
+        Source::Jpeg => {
+            let mut decoder = jpeg_decoder(bytes);
+            decoder.decode_headers().map_err(damaged)?;
+            let info = decoder.info().ok_or(NoPicture::Damaged)?;
+            // Two bytes for each of up to four components, where a scan brings only some of their bits.
+            let coefficients = if walk_jpeg(bytes).0 { 2 * u64::from(info.components) } else { 0 };
+            (u64::from(info.width), u64::from(info.height), 3 + 3 + coefficients)
+        }
+        Source::Png => {
+            let mut decoder = png::Decoder::new(Cursor::new(bytes));
+            let info = decoder.read_header_info().map_err(damaged)?;
+            let samples = info.color_type.samples() as u64;
+            // The decoder's rows are sixteen bits wide at most; what it gives has eight, and four samples.
+            (u64::from(info.width), u64::from(info.height), samples + 4 + 3)
+        }
+        Source::Gif => {
+            let screen = bytes.get(6..10).and_then(|size| size.first_chunk::<4>()).ok_or(NoPicture::Damaged)?;
+            let [a, b, c, d] = *screen;
+            (u64::from(u16::from_le_bytes([a, b])), u64::from(u16::from_le_bytes([c, d])), 1 + 4 + 4 + 3)
+        }
+        Source::Webp => {
+            let decoder = image::codecs::webp::WebPDecoder::new(Cursor::new(bytes)).map_err(damaged)?;
+            let (width, height) = decoder.dimensions();
+            // Planes of luma and colour, and a canvas for the frames of an animation.
+            (u64::from(width), u64::from(height), 2 + 4 + 4 + 3)
+        }
+        Source::Bmp => {
+            let decoder = image::codecs::bmp::BmpDecoder::new(Cursor::new(bytes)).map_err(damaged)?;
+            let (width, height) = decoder.dimensions();
+            (u64::from(width), u64::from(height), 4 + 4 + 3)
+        }
+    };
+    if width == 0 || height == 0 {
+        return Err(NoPicture::Damaged);
+    }
+    Ok(width.saturating_mul(height).saturating_mul(a_pixel))
+}
+
+/// Decodes what a file shows first.
+pub(super) fn decode(source: Source, bytes: &[u8]) -> Result<Decoded, NoPicture> {
+    match source {
+        Source::Jpeg => jpeg(bytes),
+        Source::Png => png(bytes),
+        Source::Gif => gif(bytes),
+        Source::Webp => webp(bytes),
+        Source::Bmp => bmp(bytes),
+    }
+}
+
+/// Strict: otherwise missing pixels come out grey, and nobody is told.
+fn jpeg_decoder(bytes: &[u8]) -> JpegDecoder<ZCursor<&[u8]>> {
+    let options = DecoderOptions::default()
+        .set_strict_mode(true)
+        .set_max_width(LARGEST_SIDE)
+        .set_max_height(LARGEST_SIDE)
+        .jpeg_set_out_colorspace(ColorSpace::RGB);
+    JpegDecoder::new_with_options(ZCursor::new(bytes), options)
+}
+
+/// The segments and scans of a JPEG: whether it is progressive, and where its last scan ends. (ITU-T T.81, annex B.)
+fn walk_jpeg(bytes: &[u8]) -> (bool, usize) {
+    let (mut at, mut is_progressive) = (2, false);
+    while let Some([0xFF, marker, high, low]) = bytes.get(at..at + 4) {
+        match marker {
+            0xFF => {
+                at += 1;
+                continue;
+            }
+            0xD9 => break,
+            0xC2 => is_progressive = true,
+            _ => {}
+        }
+        at += 2 + usize::from(u16::from_be_bytes([*high, *low]));
+        if *marker == 0xDA {
+            // What is coded goes on until a marker that is neither a stuffed byte nor a restart.
+            let coded = bytes.get(at..).unwrap_or_default();
+            let ends = |pair: &[u8]| matches!(pair, [0xFF, next] if !matches!(next, 0 | 0xD0..=0xD7));
+            at += coded.windows(2).position(ends).unwrap_or(coded.len());
+        }
+    }
+    (is_progressive, at.min(bytes.len()))
+}
+
+fn jpeg(bytes: &[u8]) -> Result<Decoded, NoPicture> {
+    const END: &[u8] = b"\xFF\xD9";
+    // Where pixels are missing the decoder makes some up, of zeros or of whatever follows: then what follows shows. The
+    // end mark itself may be missing.
+    let (_, end) = walk_jpeg(bytes);
+    let coded = bytes.get(..end).unwrap_or(bytes);
+    let (decoded, pixels) = decoded_jpeg(&[coded, END].concat())?;
+    let (_, otherwise) = decoded_jpeg(&[coded, [0xB5, 0x2A].repeat(32).as_slice(), END].concat())?;
+    if pixels != otherwise {
+        return Err(NoPicture::Damaged);
+    }
+    drop(otherwise);
+    let Jpeg { width, height, is_grey, profile, orientation } = decoded;
+    let image = if is_grey {
+        GrayImage::from_raw(width, height, pixels).map(DynamicImage::ImageLuma8)
+    } else {
+        RgbImage::from_raw(width, height, pixels).map(DynamicImage::ImageRgb8)
+    };
+    Ok(Decoded {
+        image: image.ok_or(NoPicture::Damaged)?,
+        profile: profile_of(profile),
+        gamma: None,
+        orientation,
+        is_lossless: false,
+        is_animated: false,
+    })
+}
+
+struct Jpeg {
+    width: u32,
+    height: u32,
+    is_grey: bool,
+    profile: Option<Vec<u8>>,
+    orientation: Orientation,
+}
+
+fn decoded_jpeg(bytes: &[u8]) -> Result<(Jpeg, Vec<u8>), NoPicture> {
+    let mut decoder = jpeg_decoder(bytes);
+    decoder.decode_headers().map_err(damaged)?;
+    let (width, height) = decoder.dimensions().ok_or(NoPicture::Damaged)?;
+    let is_cmyk = matches!(decoder.input_colorspace(), Some(ColorSpace::CMYK | ColorSpace::YCCK));
+    let orientation = decoder.exif().and_then(|exif| Orientation::from_exif_chunk(exif));
+    let jpeg = Jpeg {
+        width: u32::try_from(width).map_err(damaged)?,
+        height: u32::try_from(height).map_err(damaged)?,
+        is_grey: decoder.output_colorspace() == Some(ColorSpace::Luma),
+        // A profile of four inks means nothing for the three colours that they are turned into.
+        profile: decoder.icc_profile().filter(|_| !is_cmyk),
+        orientation: orientation.unwrap_or(Orientation::NoTransforms),
+    };
+    let pixels = decoder.decode().map_err(damaged)?;
+    Ok((jpeg, pixels))
+}
+
+fn png(bytes: &[u8]) -> Result<Decoded, NoPicture> {
+    let mut decoder = png::Decoder::new(Cursor::new(bytes));
+    decoder.set_transformations(png::Transformations::normalize_to_color8());
+    let mut reader = decoder.read_info().map_err(damaged)?;
+    let mut pixels = vec![0; reader.output_buffer_size().ok_or(NoPicture::TooManyPixels)?];
+    // The picture that is shown where nothing moves; an animation's first, if its frames begin with it.
+    let frame = reader.next_frame(&mut pixels).map_err(damaged)?;
+    pixels.truncate(frame.buffer_size());
+    let info = reader.info();
+    let (width, height) = (frame.width, frame.height);
+    let image = match frame.color_type {
+        png::ColorType::Grayscale => GrayImage::from_raw(width, height, pixels).map(DynamicImage::ImageLuma8),
+        png::ColorType::GrayscaleAlpha => {
+            GrayAlphaImage::from_raw(width, height, pixels).map(DynamicImage::ImageLumaA8)
+        }
+        png::ColorType::Rgb => RgbImage::from_raw(width, height, pixels).map(DynamicImage::ImageRgb8),
+        png::ColorType::Rgba => RgbaImage::from_raw(width, height, pixels).map(DynamicImage::ImageRgba8),
+        png::ColorType::Indexed => None,
+    };
+    let profile = profile_of(info.icc_profile.as_ref().map(|profile| profile.to_vec()));
+    // (PNG specification, third edition, 4.3: a profile goes before sRGB, and that before a gamma.)
+    let gamma = info.gama_chunk.filter(|_| profile.is_none() && info.srgb.is_none()).map(png::ScaledFloat::into_value);
+    let orientation = info.exif_metadata.as_ref().and_then(|exif| Orientation::from_exif_chunk(exif));
+    Ok(Decoded {
+        image: image.ok_or(NoPicture::Damaged)?,
+        profile,
+        gamma,
+        orientation: orientation.unwrap_or(Orientation::NoTransforms),
+        is_lossless: true,
+        is_animated: info.animation_control.is_some_and(|control| control.num_frames > 1),
+    })
+}
+
+fn gif(bytes: &[u8]) -> Result<Decoded, NoPicture> {
+    let decoder = image::codecs::gif::GifDecoder::new(Cursor::new(bytes)).map_err(damaged)?;
+    let image = DynamicImage::from_decoder(decoder).map_err(damaged)?;
+    Ok(Decoded {
+        image,
+        profile: None,
+        gamma: None,
+        orientation: Orientation::NoTransforms,
+        is_lossless: true,
+        is_animated: has_second_frame(bytes),
+    })
+}
+
+fn has_second_frame(bytes: &[u8]) -> bool {
+    let mut options = gif::DecodeOptions::new();
+    options.skip_frame_decoding(true);
+    let Ok(mut decoder) = options.read_info(Cursor::new(bytes)) else { return false };
+    let mut next = || matches!(decoder.next_frame_info(), Ok(Some(_)));
+    next() && next()
+}
+
+fn webp(bytes: &[u8]) -> Result<Decoded, NoPicture> {
+    let mut decoder = image::codecs::webp::WebPDecoder::new(Cursor::new(bytes)).map_err(damaged)?;
+    let is_animated = decoder.has_animation();
+    let profile = profile_of(decoder.icc_profile().ok().flatten());
+    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    let image = DynamicImage::from_decoder(decoder).map_err(damaged)?;
+    // (RFC 9649, 2.5 and 2.6: the first chunk of pixels is `VP8 ` or `VP8L`.)
+    let is_lossless = bytes.windows(4).find(|chunk| *chunk == b"VP8 " || *chunk == b"VP8L") == Some(b"VP8L");
+    Ok(Decoded { image, profile, gamma: None, orientation, is_lossless, is_animated })
+}
+
+fn bmp(bytes: &[u8]) -> Result<Decoded, NoPicture> {
+    let decoder = image::codecs::bmp::BmpDecoder::new(Cursor::new(bytes)).map_err(damaged)?;
+    let image = DynamicImage::from_decoder(decoder).map_err(damaged)?;
+    let orientation = Orientation::NoTransforms;
+    Ok(Decoded { image, profile: None, gamma: None, orientation, is_lossless: true, is_animated: false })
+}

@@ -1,0 +1,81 @@
+//! From plain pixels to the bytes that are stored: PNG where that is small enough and nothing was lost before, else JPEG.
+
+use greenlight::domain::media::MediaType;
+use image::DynamicImage;
+use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
+
+use super::canvas::scaled;
+
+/// Whatever is made is smaller, in bytes: it goes out through Lambda in base64, within 6 MB.
+pub(super) const LARGEST: usize = 4 * 1024 * 1024;
+/// A PNG that is larger is a photo, and phones pay for it.
+const LARGEST_PNG: usize = 1024 * 1024;
+/// Nobody tells it from the original; each step down is taken only where it would be too large otherwise.
+const QUALITIES: [u8; 5] = [88, 80, 70, 60, 50];
+
+/// What was made.
+pub(super) struct Encoded {
+    pub(super) media_type: MediaType,
+    pub(super) bytes: Vec<u8>,
+    pub(super) width: u32,
+    pub(super) height: u32,
+    /// It has fewer pixels than it was given.
+    pub(super) is_smaller: bool,
+}
+
+/// Encodes plain pixels, without any metadata.
+pub(super) fn encode(image: &DynamicImage, is_lossless: bool) -> Encoded {
+    let encoded = |media_type, bytes, image: &DynamicImage, is_smaller| Encoded {
+        media_type,
+        bytes,
+        width: image.width(),
+        height: image.height(),
+        is_smaller,
+    };
+    if is_lossless && let Some(bytes) = png(image).filter(|bytes| bytes.len() <= LARGEST_PNG) {
+        return encoded(MediaType::Png, bytes, image, false);
+    }
+    // The colours of drawings and of writing on them have edges, which 4:2:0 smears.
+    let sampling = if is_lossless { SamplingFactor::F_1_1 } else { SamplingFactor::F_2_2 };
+    if let Some(bytes) = QUALITIES.iter().find_map(|quality| jpeg(image, *quality, sampling)) {
+        return encoded(MediaType::Jpeg, bytes, image, false);
+    }
+    // Noise: as many pixels as fit.
+    let mut side = image.width().max(image.height());
+    loop {
+        side = side * 3 / 4;
+        let smaller = scaled(image, side.max(1));
+        if let Some(bytes) = jpeg(&smaller, 60, SamplingFactor::F_2_2) {
+            return encoded(MediaType::Jpeg, bytes, &smaller, true);
+        }
+    }
+}
+
+/// A JPEG, if it is not too large.
+fn jpeg(image: &DynamicImage, quality: u8, sampling: SamplingFactor) -> Option<Vec<u8>> {
+    let (width, height) = (u16::try_from(image.width()).ok()?, u16::try_from(image.height()).ok()?);
+    let mut bytes = Vec::new();
+    let mut encoder = Encoder::new(&mut bytes, quality);
+    encoder.set_sampling_factor(sampling);
+    match image {
+        DynamicImage::ImageLuma8(image) => encoder.encode(image.as_raw(), width, height, ColorType::Luma).ok()?,
+        image => encoder.encode(image.as_rgb8()?.as_raw(), width, height, ColorType::Rgb).ok()?,
+    }
+    (bytes.len() < LARGEST).then_some(bytes)
+}
+
+fn png(image: &DynamicImage) -> Option<Vec<u8>> {
+    let (colour, samples) = match image {
+        DynamicImage::ImageLuma8(image) => (png::ColorType::Grayscale, image.as_raw()),
+        image => (png::ColorType::Rgb, image.as_rgb8()?.as_raw()),
+    };
+    let mut bytes = Vec::new();
+    let mut encoder = png::Encoder::new(&mut bytes, image.width(), image.height());
+    encoder.set_color(colour);
+    encoder.set_depth(png::BitDepth::Eight);
+    encoder.set_compression(png::Compression::Balanced);
+    let mut writer = encoder.write_header().ok()?;
+    writer.write_image_data(samples).ok()?;
+    writer.finish().ok()?;
+    Some(bytes)
+}

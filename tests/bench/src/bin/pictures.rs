@@ -1,0 +1,90 @@
+//! Measures what a picture costs on its way in: time of one core, and memory at its peak, each in a process of its own.
+//!
+//! `cargo build --release --package greenlight-bench && target/release/pictures`
+
+#![allow(clippy::expect_used, clippy::print_stdout, reason = "a measurement: it reports, and a panic is a report too")]
+
+use std::time::Instant;
+
+use accept_upload::picture::{Source, encode_anew, memory};
+use clap::Parser;
+use jpeg_encoder::{ColorType, Encoder};
+
+/// What to measure.
+#[derive(Debug, Parser)]
+#[command(about)]
+struct Arguments {
+    /// One picture alone: its name in the table.
+    #[arg(hide = true)]
+    one: Option<String>,
+}
+
+/// Name, width, height, and whether it is progressive.
+const PICTURES: [(&str, u16, u16, bool); 4] = [
+    ("12 megapixels, baseline", 4_000, 3_000, false),
+    ("12 megapixels, progressive", 4_000, 3_000, true),
+    ("50 megapixels, baseline", 8_160, 6_120, false),
+    ("1,440 pixels wide, baseline", 1_440, 1_080, false),
+];
+
+fn main() {
+    match Arguments::parse().one {
+        Some(name) => measure(&name),
+        None => all(),
+    }
+}
+
+/// A photo's like: soft shapes with some grain.
+fn photo(width: u16, height: u16, is_progressive: bool) -> Vec<u8> {
+    let mut state = 1_u32;
+    let mut pixels = Vec::with_capacity(usize::from(width) * usize::from(height) * 3);
+    for y in 0..height {
+        for x in 0..width {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            let [grain, ..] = state.to_be_bytes();
+            let soft = (u32::from(x) / 16 + u32::from(y) / 9) % 200;
+            let sample = |shift: u32| u8::try_from((soft + shift) % 240).unwrap_or(0).saturating_add(grain / 24);
+            pixels.extend([sample(0), sample(60), sample(120)]);
+        }
+    }
+    let mut bytes = Vec::new();
+    let mut encoder = Encoder::new(&mut bytes, 90);
+    encoder.set_progressive(is_progressive);
+    encoder.encode(&pixels, width, height, ColorType::Rgb).expect("a JPEG");
+    bytes
+}
+
+fn all() {
+    println!("{:<30} {:>8} {:>9} {:>9} {:>12} {:>11}", "picture", "in, KB", "out, KB", "ms", "peak, MB", "estimate");
+    for (name, ..) in PICTURES {
+        let own = std::env::current_exe().expect("this program");
+        let output = std::process::Command::new(own).arg(name).output().expect("this program again");
+        print!("{}", String::from_utf8_lossy(&output.stdout));
+    }
+}
+
+/// What the process holds at its peak, in KB, since `reset`.
+fn peak() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(0)
+}
+
+fn measure(name: &str) {
+    let (_, width, height, is_progressive) = PICTURES.into_iter().find(|(own, ..)| *own == name).expect("a name");
+    let bytes = photo(width, height, is_progressive);
+    // Making it took memory as well: the peak begins anew from what is held now.
+    let _ = std::fs::write("/proc/self/clear_refs", "5");
+    let before = peak();
+    let mut best = f64::MAX;
+    let mut out = 0;
+    for _ in 0..5 {
+        let begun = Instant::now();
+        let picture = encode_anew(Source::Jpeg, &bytes).expect("a picture");
+        best = best.min(begun.elapsed().as_secs_f64() * 1000.0);
+        out = picture.bytes.len();
+    }
+    let estimate = memory(Source::Jpeg, &bytes).expect("a header") / 1_000_000;
+    let peak = peak().saturating_sub(before) / 1_000;
+    println!("{name:<30} {:>8} {:>9} {best:>9.0} {peak:>12} {estimate:>11}", bytes.len() / 1_000, out / 1_000);
+}
