@@ -231,6 +231,9 @@ async fn a_restored_table_is_attached(stack: &mut Stack<'_>, alice: &str) {
         "--time-to-live-specification",
         "Enabled=true,AttributeName=expires_at",
     ]);
+    let backups =
+        ["--table-name", "restored", "--point-in-time-recovery-specification", "PointInTimeRecoveryEnabled=true"];
+    stack.cloud.aws(&[&["dynamodb", "update-continuous-backups"], backups.as_slice()].concat());
     let described = stack.cloud.aws(&["dynamodb", "describe-table", "--table-name", "restored"]);
     let stream = described["Table"]["LatestStreamArn"].as_str().unwrap();
     stack.update(&["ExistingTable=restored", &format!("ExistingTableStream={stream}")]);

@@ -97,6 +97,8 @@ async fn what_the_roles_allow_is_used_or_stands_in_the_list_with_its_reason() {
     // And what is not in them.
     let world = World::start().await;
     let alice = world.log_in("alice").await;
+    // The first who needs a token fetches it.
+    world.submit_text(&alice, "hello").await.expect(201);
     let asked = world.post("/v1/uploads", &alice, &json!({"kind": "image"})).await.expect(201).json();
     let fields: Vec<(String, String)> = asked["fields"]
         .as_object()
@@ -272,6 +274,28 @@ async fn the_table_is_the_one_that_all_tests_use() {
     assert_eq!(table["StreamSpecification"]["StreamViewType"], "NEW_AND_OLD_IMAGES");
     assert_eq!(table["TimeToLiveSpecification"], json!({"AttributeName": "expires_at", "Enabled": true}));
     assert_eq!(table["PointInTimeRecoverySpecification"], json!({"PointInTimeRecoveryEnabled": true}));
+}
+
+#[test]
+fn the_pages_name_every_parameter_output_and_metric() {
+    for page in ["README.md", "README.zh-CN.md"] {
+        let text = std::fs::read_to_string(format!("../infra/{page}")).unwrap();
+        let parameters = template()["Parameters"].as_object().unwrap();
+        for (name, parameter) in parameters {
+            assert!(text.contains(name.as_str()), "{page} does not name the parameter {name}");
+            let default = parameter["Default"].as_str().map_or_else(|| parameter["Default"].to_string(), str::to_owned);
+            assert!(
+                default.is_empty() || text.contains(&format!("`{default}`")),
+                "{page}: {name} is {default} without"
+            );
+        }
+        for metric in Metric::ALL {
+            assert!(text.contains(metric.name()), "{page} does not name the metric {}", metric.name());
+        }
+        for output in ["SubmitContentUrl", "AcceptUploadUrl", "ReceivePushUrl", "ServeMediaUrl", "UploadFormsUrl"] {
+            assert!(text.contains(output), "{page} does not name the output {output}");
+        }
+    }
 }
 
 #[test]

@@ -85,37 +85,37 @@ pub(super) fn scaled(image: &DynamicImage, longest_side: u32) -> DynamicImage {
     let (width, height) = (side(image.width()), side(image.height()));
     match image {
         DynamicImage::ImageLuma8(image) => DynamicImage::ImageLuma8(imageops::thumbnail(image, width, height)),
-        image => DynamicImage::ImageRgb8(imageops::thumbnail(&image.to_rgb8(), width, height)),
+        DynamicImage::ImageRgb8(image) => DynamicImage::ImageRgb8(imageops::thumbnail(image, width, height)),
+        // Nothing else is drawn on white.
+        image => image.clone(),
     }
 }
 
 /// Each square of `by` times `by` pixels as one; what is left over at the edges is left out.
 fn averaged(image: &DynamicImage, by: u32) -> DynamicImage {
     let (width, height) = ((image.width() / by).max(1), (image.height() / by).max(1));
+    let own = |pixels: (u32, u32)| (image.width().min(pixels.0 + by), image.height().min(pixels.1 + by));
     match image {
         DynamicImage::ImageLuma8(image) => DynamicImage::ImageLuma8(GrayImage::from_fn(width, height, |x, y| {
-            image::Luma(average(by, (image.width(), image.height()), (x, y), |x, y| image.get_pixel(x, y).0))
+            let from = (x * by, y * by);
+            image::Luma(average(from, own(from), |x, y| image.get_pixel(x, y).0))
         })),
-        image => {
-            let image = image.as_rgb8().cloned().unwrap_or_else(|| image.to_rgb8());
-            DynamicImage::ImageRgb8(RgbImage::from_fn(width, height, |x, y| {
-                image::Rgb(average(by, (image.width(), image.height()), (x, y), |x, y| image.get_pixel(x, y).0))
-            }))
-        }
+        DynamicImage::ImageRgb8(image) => DynamicImage::ImageRgb8(RgbImage::from_fn(width, height, |x, y| {
+            let from = (x * by, y * by);
+            image::Rgb(average(from, own(from), |x, y| image.get_pixel(x, y).0))
+        })),
+        // Nothing else is drawn on white.
+        image => image.clone(),
     }
 }
 
-fn average<const N: usize>(
-    by: u32,
-    (width, height): (u32, u32),
-    (x, y): (u32, u32),
-    pixel: impl Fn(u32, u32) -> [u8; N],
-) -> [u8; N] {
+/// The average of the pixels from one place to another, which is no longer of them.
+fn average<const N: usize>(from: (u32, u32), to: (u32, u32), pixel: impl Fn(u32, u32) -> [u8; N]) -> [u8; N] {
     let (mut sums, mut count) = ([0_u32; N], 0_u32);
-    for own_y in (y * by)..((y + 1) * by).min(height) {
-        for own_x in (x * by)..((x + 1) * by).min(width) {
+    for y in from.1..to.1 {
+        for x in from.0..to.0 {
             count += 1;
-            for (sum, sample) in sums.iter_mut().zip(pixel(own_x, own_y)) {
+            for (sum, sample) in sums.iter_mut().zip(pixel(x, y)) {
                 *sum += u32::from(sample);
             }
         }
