@@ -54,6 +54,9 @@ async fn a_picture_and_a_sound_of_four_megabytes_go_through_an_http_api_under_th
         let size = cloud.largest(function, what);
         assert!((5_500_000..LAMBDA_LIMIT).contains(&size), "the largest {what} of {function}: {size} bytes");
     }
+    let check = cloud.http.post(stack.at("AcceptUploadUrl", "/v1/checks/image")).bearer_auth(&alice);
+    let judged = stack.send(check.header("content-type", "image/bmp").body(photo.clone())).await.expect(200);
+    assert_eq!(judged.text("suggest"), "pass");
     // A little more is refused in words, before Lambda would.
     let more = stack.upload(&alice, &picture_of(GREEN, LARGEST + 4096)).await.expect(413);
     assert_eq!(more.text("code"), "too_large");

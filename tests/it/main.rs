@@ -14,6 +14,7 @@ mod budget;
 mod clock_jumps;
 mod crashes;
 mod hostile_input;
+mod image_checks;
 mod lists;
 mod logged;
 mod media_urls;

@@ -116,6 +116,12 @@ async fn what_the_roles_allow_is_used_or_stands_in_the_list_with_its_reason() {
     assert!(posted.status().is_success(), "{}", posted.status());
     let upload = asked["upload_id"].as_str().unwrap();
     world.post(&format!("/v1/uploads/{upload}"), &alice, &json!({})).await.expect(200);
+    // Each schedule, the API and the image check renew a token that has ended.
+    world.simulator.expire_token(&wx());
+    world
+        .post("/v1/checks/image", &alice, &json!({"upload_id": world.uploaded(&alice, &file).await}))
+        .await
+        .expect(200);
     world.get("/v1/reviews", &server_key(0)).await.expect(200);
     world.feed("").await;
     world.listed("/v1/submissions", &alice).await;
@@ -219,6 +225,7 @@ fn each_url_has_both_permissions_and_each_route_leads_to_its_function() {
         .collect();
     for (path, function) in [
         ("$default", "SubmitContent"),
+        ("ANY /v1/checks/image", "AcceptUpload"),
         ("ANY /v1/uploads", "AcceptUpload"),
         ("ANY /v1/uploads/{upload_id}", "AcceptUpload"),
         ("ANY /push/{app_id}", "ReceivePush"),
@@ -226,7 +233,7 @@ fn each_url_has_both_permissions_and_each_route_leads_to_its_function() {
     ] {
         assert_eq!(routes[path], format!("integrations/${{{function}Integration}}"));
     }
-    assert_eq!(routes.len(), 5);
+    assert_eq!(routes.len(), 6);
     // A throttle of its own for what WeChat pushes, by the route's own name.
     let (_, stage) = resources("AWS::ApiGatewayV2::Stage").next().unwrap();
     assert!(stage["RouteSettings"].as_object().unwrap().keys().eq(["ANY /push/{app_id}"]));

@@ -1,11 +1,13 @@
 //! Pictures and sound in: uploads made safe and immutable.
 
+mod image_checks;
 pub mod make_safe;
 mod multipart;
 pub mod picture;
 mod uploads;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -17,6 +19,8 @@ use greenlight::bucket::Bucket;
 use greenlight::domain::author::Rates;
 use greenlight::domain::clock::Clock;
 use greenlight::domain::media::MAX_MEDIUM_BYTES;
+use greenlight::moderation::ask::AUTHOR_WAITS;
+use greenlight::moderation::wechat_access::WeChatAccess;
 use greenlight::secrets::Secrets;
 use greenlight::settings::{InvokeMode, Lookup, optional_url};
 use greenlight::start::{Start, StartError};
@@ -25,7 +29,7 @@ use tokio::sync::Semaphore;
 use tower::ServiceExt;
 
 /// How our paths begin, whatever stands before them.
-pub const HEADS: [&str; 1] = ["/v1/uploads"];
+pub const HEADS: [&str; 2] = ["/v1/checks/image", "/v1/uploads"];
 
 /// What goes in and out in base64 within 6 MB. (AWS Lambda: quotas, request and response payload.)
 const BUFFERED_BYTES: u64 = 4 * 1024 * 1024;
@@ -36,6 +40,8 @@ const DECODING_MIB: usize = 512;
 /// What the function holds while it lives.
 #[derive(Clone, Debug)]
 pub struct AcceptUpload {
+    /// Tokens and quotas.
+    pub access: WeChatAccess,
     /// The table.
     pub table: Table,
     /// The bucket.
@@ -48,6 +54,8 @@ pub struct AcceptUpload {
     pub rates: Rates,
     /// The largest medium that serve-media can give back.
     pub largest: u64,
+    /// How long an author waits for WeChat.
+    pub author_waits: Duration,
     /// What decoding pictures may take at a time, in MiB.
     pub memory: Arc<Semaphore>,
 }
@@ -57,6 +65,7 @@ impl AcceptUpload {
     pub async fn start(lookup: &Lookup<'_>, clock: Clock) -> Result<Self, StartError> {
         let start = Start::new(lookup, clock)?;
         let (table, bucket) = (start.table()?, start.bucket()?);
+        let access = start.wechat_access(&table)?;
         let bucket = bucket.with_forms_at(optional_url(lookup, "GREENLIGHT_FORMS_URL")?);
         let largest = match InvokeMode::from_lookup(lookup)? {
             InvokeMode::ResponseStream => MAX_MEDIUM_BYTES,
@@ -65,12 +74,14 @@ impl AcceptUpload {
         let memory = Arc::new(Semaphore::new(DECODING_MIB));
         let (secrets, connected) = tokio::join!(start.secrets(), table.connect());
         connected?;
-        Ok(Self { table, bucket, secrets: secrets?, clock: start.clock(), rates: Rates::default(), largest, memory })
+        let (secrets, clock, rates) = (secrets?, start.clock(), Rates::default());
+        Ok(Self { access, table, bucket, secrets, clock, rates, largest, author_waits: AUTHOR_WAITS, memory })
     }
 
     /// The routes.
     pub fn router(self) -> Router {
         let routes = Router::new()
+            .route("/v1/checks/image", post(image_checks::check))
             .route("/v1/uploads", post(uploads::upload))
             .route("/v1/uploads/{upload_id}", post(uploads::complete))
             .fallback(async |request: Request| not_found::<Body>(request.headers()))

@@ -89,5 +89,27 @@ pub fn encode_anew(source: Source, bytes: &[u8]) -> Result<Picture, NoPicture> {
     Ok(Picture { media_type, bytes: bytes.into(), width, height, changed, ai_label })
 }
 
+/// A picture that was made by [`encode_anew`], once more for WeChat's direct check: a JPEG of at most 750 by 1,334 pixels
+/// and less than 1 MB. (WeChat: imgSecCheck, version 1.)
+///
+/// # Errors
+/// When it was made by something else.
+pub fn for_direct_check(source: Source, bytes: &[u8]) -> Result<Bytes, NoPicture> {
+    const WIDEST: u32 = 750;
+    const HIGHEST: u32 = 1_334;
+    let (canvas, _) = canvas::draw(decode::decode(source, bytes)?);
+    let image = canvas.image;
+    let by_width = u64::from(image.height()) * u64::from(WIDEST) <= u64::from(HIGHEST) * u64::from(image.width());
+    let (side, limit) = if by_width { (image.width(), WIDEST) } else { (image.height(), HIGHEST) };
+    let longest = image.width().max(image.height());
+    let scaled = if side > limit {
+        let longest = u64::from(longest) * u64::from(limit) / u64::from(side);
+        canvas::scaled(&image, u32::try_from(longest).unwrap_or(WIDEST))
+    } else {
+        image
+    };
+    encode::small_jpeg(&scaled).map(Bytes::from).ok_or(NoPicture::Damaged)
+}
+
 #[cfg(test)]
 mod tests;

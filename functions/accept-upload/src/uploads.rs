@@ -14,6 +14,7 @@ use greenlight::api::problem::Problem;
 use greenlight::api::respond::{Reply, json, respond};
 use greenlight::api::signed::{self, Form, NotOurs, Upload};
 use greenlight::bucket::{BucketError, UploadForm, incoming_key, unclaimed_key};
+use greenlight::domain::author::Actor;
 use greenlight::domain::ids::{AuthorId, OpenId};
 use greenlight::domain::media::MediaKind;
 use greenlight::domain::sha256::Sha256;
@@ -27,8 +28,8 @@ use crate::picture::Change;
 use crate::{AcceptUpload, BUFFERED_BYTES, multipart};
 
 /// What a multipart body has besides the file.
-const FORM_OVERHEAD: usize = 64 * 1024;
-const JSON_LIMIT: usize = 8 * 1024;
+pub(crate) const FORM_OVERHEAD: usize = 64 * 1024;
+pub(crate) const JSON_LIMIT: usize = 8 * 1024;
 /// How long a form can be uploaded with.
 const FORM: Duration = Duration::from_secs(10 * 60);
 /// How long it can be completed.
@@ -117,7 +118,7 @@ fn unfit(unfit: &Unfit) -> Problem {
 
 impl AcceptUpload {
     /// Counts an upload of the author that the call is for.
-    async fn admit(&self, caller: &Caller, named: Option<&str>) -> Result<AuthorId, Problem> {
+    pub(crate) async fn admit(&self, caller: &Caller, named: Option<&str>) -> Result<AuthorId, Problem> {
         let openid: OpenId = caller.author(named)?;
         let app = &caller.app.id;
         admit_call(&self.table, &self.clock, app, &openid, caller.actor(), &self.rates).await?;
@@ -125,11 +126,11 @@ impl AcceptUpload {
     }
 
     /// Makes bytes safe, on a thread where nobody else waits, and when there is memory for it.
-    async fn make_safe(&self, bytes: Bytes) -> Result<SafeMedium, Problem> {
+    pub(crate) async fn make_safe(&self, bytes: Bytes, by: Actor) -> Result<SafeMedium, Problem> {
         let needed = memory(&bytes).map_err(|error| unfit(&error))?.div_ceil(1024 * 1024);
         let permits = u32::try_from(needed).unwrap_or(u32::MAX);
         let _memory = self.memory.acquire_many(permits).await.map_err(|_| Problem::unavailable())?;
-        let made = tokio::task::spawn_blocking(move || make_safe(bytes)).await;
+        let made = tokio::task::spawn_blocking(move || make_safe(bytes, by)).await;
         made.map_err(|_| Problem::internal())?.map_err(|error| unfit(&error))
     }
 
@@ -143,7 +144,7 @@ impl AcceptUpload {
         status: StatusCode,
     ) -> Reply {
         let source = Sha256::of(&bytes);
-        let medium = self.make_safe(bytes).await?;
+        let medium = self.make_safe(bytes, caller.actor()).await?;
         let kind = medium.media_type.kind();
         if expected.is_some_and(|expected| expected != kind) {
             return Err(Problem::new(

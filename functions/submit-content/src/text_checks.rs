@@ -1,7 +1,6 @@
 //! Text checks: WeChat's verdict on a text that is not stored: search boxes, hot words, nicknames.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::extract::{Request, State};
 use axum::response::Response;
@@ -13,8 +12,7 @@ use greenlight::api::problem::Problem;
 use greenlight::api::respond::{json, respond};
 use greenlight::domain::text::Content;
 use greenlight::domain::verdict::Suggest;
-use greenlight::error::chain;
-use greenlight::moderation::check::{CheckError, TextToCheck, check_text};
+use greenlight::moderation::check::{TextToCheck, check_text};
 use http::StatusCode;
 use serde::Serialize;
 
@@ -39,7 +37,7 @@ pub(crate) async fn check(State(function): State<Arc<SubmitContent>>, request: R
         let text = parse(&body, &caller)?;
         let (checker, rates) = (&function.checker, &function.rates);
         let judged = check_text(checker, &caller.app, &text, rates, function.author_waits).await;
-        let judged = judged.map_err(|error| refused(&caller, error))?;
+        let judged = judged.map_err(|error| Problem::of_check(&caller.app.id, error, caller.who == Who::Owner))?;
         let label = judged.verdict.label;
         let message = (judged.verdict.suggest != Suggest::Pass)
             .then(|| language.choose("内容可能违规，请修改后再试。", "This may break the rules; please change it."));
@@ -70,23 +68,4 @@ fn parse(body: &[u8], caller: &Caller) -> Result<TextToCheck, Problem> {
     let scene = fields.finish("invalid_check", scene)?;
     check_length(&content)?;
     Ok(TextToCheck { openid: caller.author(named.as_deref())?, actor: caller.actor(), scene, content })
-}
-
-fn refused(caller: &Caller, error: CheckError) -> Problem {
-    match error {
-        CheckError::Admit(error) => error.into(),
-        CheckError::NoVerdict(_) | CheckError::Slow => {
-            let errcode = error.errcode().filter(|_| caller.who == Who::Owner);
-            let error = chain(&error);
-            tracing::warn!(event = "no_verdict", app = %caller.app.id, error, "a text check gave no verdict");
-            Problem::new(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "check_unavailable",
-                "暂时无法检查这段文字，请稍后再试。",
-                "The text cannot be checked right now; try again shortly.",
-            )
-            .retry_after(Duration::from_secs(5))
-            .errcode(errcode)
-        }
-    }
 }

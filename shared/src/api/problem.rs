@@ -10,8 +10,10 @@ use super::language::{Language, Message};
 use crate::apps::NoApp;
 use crate::bucket::BucketError;
 use crate::domain::author::NotAdmitted;
+use crate::domain::ids::AppId;
 use crate::error::chain;
 use crate::moderation::admit::AdmitError;
+use crate::moderation::check::CheckError;
 use crate::table::TableError;
 
 /// What adds an app to a deployment.
@@ -184,6 +186,24 @@ impl Problem {
             }
         }
         response
+    }
+}
+
+impl Problem {
+    /// WeChat gave no verdict on something that is not stored; its error code is for the owner alone.
+    pub fn of_check(app: &AppId, error: CheckError, is_owner: bool) -> Self {
+        match error {
+            CheckError::Admit(error) => error.into(),
+            CheckError::NoVerdict(_) | CheckError::Slow => {
+                let errcode = error.errcode().filter(|_| is_owner);
+                let error = chain(&error);
+                tracing::warn!(event = "no_verdict", %app, error, "a check gave no verdict");
+                let (zh, en) = ("暂时无法检查，请稍后再试。", "It cannot be checked right now; try again shortly.");
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "check_unavailable", zh, en)
+                    .retry_after(Duration::from_secs(5))
+                    .errcode(errcode)
+            }
+        }
     }
 }
 

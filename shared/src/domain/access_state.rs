@@ -26,6 +26,8 @@ pub enum Api {
     Text,
     /// media_check_async.
     Media,
+    /// img_sec_check.
+    Image,
 }
 
 impl Api {
@@ -33,6 +35,7 @@ impl Api {
         match self {
             Self::Text => "text",
             Self::Media => "media",
+            Self::Image => "image",
         }
     }
 }

@@ -1,15 +1,21 @@
-//! Checks a text that is not stored: search boxes, hot words, nicknames.
+//! Checks what is not stored: texts of search boxes, hot words and nicknames; pictures that are shown once.
 
 use std::time::Duration;
 
+use bytes::Bytes;
+
 use super::admit::{AdmitError, admit_call};
 use super::ask::Checker;
-use super::wechat_access::AccessError;
+use super::wechat_access::{AccessError, WeChatAccess};
 use crate::apps::App;
+use crate::domain::access_state::Api;
 use crate::domain::author::{Actor, Rates};
 use crate::domain::ids::OpenId;
 use crate::domain::submission::Scene;
 use crate::domain::text::Content;
+use crate::domain::verdict::Suggest;
+#[cfg(doc)]
+use crate::wechat::client::WeChat;
 use crate::wechat::client::{Asked, TextJudged};
 
 /// A text to be judged, and for whom.
@@ -25,7 +31,7 @@ pub struct TextToCheck {
     pub content: Content,
 }
 
-/// Why a text was not checked.
+/// Why nothing was checked.
 #[derive(Debug, thiserror::Error)]
 pub enum CheckError {
     /// The author's call was not admitted.
@@ -37,6 +43,24 @@ pub enum CheckError {
     /// WeChat took too long.
     #[error("WeChat gave no verdict in time")]
     Slow,
+}
+
+/// WeChat's verdict on a picture, within `wait`: a JPEG such as [`WeChat::check_image`] takes.
+pub async fn check_image(
+    access: &WeChatAccess,
+    app: &App,
+    jpeg: &Bytes,
+    wait: Duration,
+) -> Result<Suggest, CheckError> {
+    let wechat = access.wechat();
+    let judged = access.call(app, Api::Image, move |token| async move { wechat.check_image(&token, jpeg).await });
+    let judged = tokio::time::timeout(wait, judged).await;
+    access.share(&app.id).await;
+    match judged {
+        Ok(Ok(suggest)) => Ok(suggest),
+        Ok(Err(error)) => Err(CheckError::NoVerdict(error)),
+        Err(_) => Err(CheckError::Slow),
+    }
 }
 
 impl CheckError {

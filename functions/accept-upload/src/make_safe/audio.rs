@@ -1,9 +1,6 @@
 //! Sound: what is heard is kept; titles, texts and cover pictures, which nobody judges, are left out.
 
-pub(super) mod asf;
-pub(super) mod flac;
 pub(super) mod frames;
-pub(super) mod ogg;
 pub(super) mod wav;
 
 use super::reader::Reader;

@@ -11,7 +11,7 @@ const HEAD: usize = 64 * 1024;
 
 /// What these bytes are, if they are something known that is refused.
 pub(super) fn recognise(bytes: &[u8]) -> Option<Found> {
-    const SIGNATURES: [(&[u8], Found); 37] = [
+    const SIGNATURES: [(&[u8], Found); 39] = [
         (b"II\x2A\0", Found::Tiff),
         (b"MM\0\x2A", Found::Tiff),
         (b"II\x2B\0", Found::Tiff),
@@ -21,6 +21,8 @@ pub(super) fn recognise(bytes: &[u8]) -> Option<Found> {
         (b"\0\0\0\x0CJXL \r\n\x87\n", Found::OtherPicture),
         (b"\xFF\x0A", Found::OtherPicture),
         (b"8BPS", Found::OtherPicture),
+        (b"OggS", Found::OtherSound),
+        (b"\x30\x26\xB2\x75\x8E\x66\xCF\x11", Found::Video),
         (b"FLV\x01", Found::Video),
         (b".RMF", Found::Video),
         (b"\0\0\x01\xBA", Found::Video),

@@ -29,11 +29,6 @@ impl<'a> Reader<'a> {
         self.take(N)?.try_into().ok()
     }
 
-    /// One byte.
-    pub(super) fn u8(&mut self) -> Option<u8> {
-        self.array().map(u8::from_be_bytes)
-    }
-
     /// Two bytes, the lower first.
     pub(super) fn u16_le(&mut self) -> Option<u16> {
         self.array().map(u16::from_le_bytes)
@@ -53,10 +48,5 @@ impl<'a> Reader<'a> {
     /// Four bytes, the lowest first.
     pub(super) fn u32_le(&mut self) -> Option<u32> {
         self.array().map(u32::from_le_bytes)
-    }
-
-    /// Eight bytes, the lowest first.
-    pub(super) fn u64_le(&mut self) -> Option<u64> {
-        self.array().map(u64::from_le_bytes)
     }
 }

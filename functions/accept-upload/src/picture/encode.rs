@@ -10,6 +10,8 @@ use super::canvas::scaled;
 pub(super) const LARGEST: usize = 4 * 1024 * 1024;
 /// A PNG that is larger is a photo, and phones pay for it.
 const LARGEST_PNG: usize = 1024 * 1024;
+/// WeChat takes 1 MB in a direct check; with what stands around the picture, in bytes.
+const LARGEST_DIRECT: usize = 1_000_000;
 /// Nobody tells it from the original; each step down is taken only where it would be too large otherwise.
 const QUALITIES: [u8; 5] = [88, 80, 70, 60, 50];
 
@@ -49,6 +51,12 @@ pub(super) fn encode(image: &DynamicImage, is_lossless: bool) -> Encoded {
             return encoded(MediaType::Jpeg, bytes, &smaller, true);
         }
     }
+}
+
+/// A JPEG below 1 MB of a picture that is a screen large: noise in full size takes lower quality.
+pub(super) fn small_jpeg(image: &DynamicImage) -> Option<Vec<u8>> {
+    let jpegs = QUALITIES.iter().filter_map(|quality| jpeg(image, *quality, SamplingFactor::F_2_2));
+    jpegs.into_iter().find(|bytes| bytes.len() < LARGEST_DIRECT)
 }
 
 /// A JPEG, if it is not too large.

@@ -1,6 +1,5 @@
 //! What happens to a submission, and what it answers: checks to make, or why not.
 
-use crate::domain::access_state::Api;
 use crate::domain::clock::Timestamp;
 use crate::domain::ids::{TraceId, UrlSecret};
 use crate::domain::outcome::Outcome;
@@ -84,21 +83,11 @@ pub struct Paused {
     pub media: Option<Timestamp>,
 }
 
-impl PartName {
-    /// The API that judges it.
-    pub fn api(self) -> Api {
-        match self {
-            Self::Text => Api::Text,
-            Self::Medium(_) => Api::Media,
-        }
-    }
-}
-
 impl Paused {
     pub(super) fn until(self, part: PartName, now: Timestamp) -> Option<Timestamp> {
-        let until = match part.api() {
-            Api::Text => self.text,
-            Api::Media => self.media,
+        let until = match part {
+            PartName::Text => self.text,
+            PartName::Medium(_) => self.media,
         };
         until.filter(|until| *until > now)
     }

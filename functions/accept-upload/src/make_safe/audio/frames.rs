@@ -1,8 +1,8 @@
-//! Streams of frames that each begin with their own header: MP3, AAC in ADTS, AC-3.
+//! Streams of frames that each begin with their own header: MP3, AAC in ADTS.
 //!
 //! Only whole frames are kept, so that whatever stands before, between or behind them is gone: ID3, APE and Lyrics3 tags,
-//! cover pictures, another file. Facts from ISO/IEC 11172-3 §2.4.2.3 and 13818-3 (MP3), ISO/IEC 14496-3 §1.A.3.2 (ADTS),
-//! and ATSC A/52:2018 §5.4.1 and table 5.18 (AC-3).
+//! cover pictures, another file. Facts from ISO/IEC 11172-3 §2.4.2.3 and 13818-3 (MP3), and ISO/IEC 14496-3 §1.A.3.2
+//! (ADTS).
 
 use super::super::reader::Reader;
 
@@ -97,30 +97,12 @@ pub(in super::super) fn aac(bytes: &[u8]) -> Option<Frame> {
     valid.then_some(Frame { length, stream: first & 0x0008_FC00 })
 }
 
-/// A frame of AC-3 sound; not of E-AC-3, which begins alike and which WeChat does not name.
-pub(in super::super) fn ac3(bytes: &[u8]) -> Option<Frame> {
-    const KBITS: [usize; 19] = [32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384, 448, 512, 576, 640];
-
-    let [0x0B, 0x77, _, _, rate_and_size, id_and_mode]: [u8; 6] = Reader::new(bytes).array()? else { return None };
-    let (rate, size, id) = (rate_and_size >> 6, usize::from(rate_and_size & 0x3F), id_and_mode >> 3);
-    let kbits = *KBITS.get(size / 2)?;
-    // A frame lasts 1536 samples; at 44,100 a second that is no whole number of words, and every other frame has one more.
-    let length = match rate {
-        0 => kbits * 4,
-        1 => (kbits * 320 / 147 + size % 2) * 2,
-        2 => kbits * 6,
-        _ => return None,
-    };
-    (id <= 8).then_some(Frame { length, stream: u32::from(rate) })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     const MP3: &[u8] = include_bytes!("../samples/voice.mp3");
     const AAC: &[u8] = include_bytes!("../samples/voice.aac");
-    const AC3: &[u8] = include_bytes!("../samples/voice.ac3");
 
     fn contains(bytes: &[u8], part: &[u8]) -> bool {
         bytes.windows(part.len()).any(|window| window == part)
@@ -131,17 +113,12 @@ mod tests {
         // 128 kbit/s at 44.1 kHz, without and with padding: the best known of all.
         assert_eq!(mp3(&[0xFF, 0xFB, 0x90, 0x00]).unwrap().length, 417);
         assert_eq!(mp3(&[0xFF, 0xFB, 0x92, 0x00]).unwrap().length, 418);
-        // A/52, table 5.18: 32 kbit/s at 44.1 kHz has 69 or 70 words, 640 kbit/s 1393 or 1394.
-        let words = |size: u8| ac3(&[0x0B, 0x77, 0, 0, 0x40 | size, 0x40]).unwrap().length / 2;
-        assert_eq!([words(0), words(1), words(36), words(37)], [69, 70, 1393, 1394]);
     }
 
     #[test]
     fn sound_that_is_all_frames_stays_as_it_is() {
-        for (sample, header) in [(AAC, aac as ReadHeader), (AC3, ac3)] {
-            assert!(begins(sample, header));
-            assert_eq!(whole_frames(sample, header), sample);
-        }
+        assert!(begins(AAC, aac));
+        assert_eq!(whole_frames(AAC, aac), AAC);
     }
 
     #[test]
@@ -168,6 +145,5 @@ mod tests {
     #[test]
     fn a_frame_that_is_cut_short_is_dropped() {
         assert_eq!(whole_frames(&AAC[..AAC.len() - 1], aac).len(), whole_frames(&AAC[..AAC.len() - 40], aac).len());
-        assert!(whole_frames(&AC3[..AC3.len() - 1], ac3).len() < AC3.len());
     }
 }

@@ -34,6 +34,8 @@ pub(in super::super) fn clean(bytes: &[u8]) -> Result<Vec<u8>, Unfit> {
         let length = usize::try_from(reader.u32_le().ok_or_else(early)?).map_err(|_| early())?;
         if &name == b"data" {
             let (format, block) = format.ok_or(damaged("its format is missing"))?;
+            // A recorder that writes as it goes leaves the length at 0.
+            let length = if length == 0 { usize::MAX } else { length };
             let there = length.min(reader.rest().len());
             let samples = reader.take(there - there % block).unwrap_or_default();
             if samples.is_empty() {
