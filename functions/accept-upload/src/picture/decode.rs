@@ -79,11 +79,12 @@ fn profile_of(profile: Option<Vec<u8>>) -> Option<Vec<u8>> {
 pub(super) fn memory(source: Source, bytes: &[u8]) -> Result<u64, NoPicture> {
     let (width, height, a_pixel) = match source {
         Source::Jpeg => {
-            let mut decoder = jpeg_decoder(bytes);
+            let (tidy, is_progressive) = tidied_jpeg(bytes);
+            let mut decoder = jpeg_decoder(&tidy);
             decoder.decode_headers().map_err(damaged)?;
             let info = decoder.info().ok_or(NoPicture::Damaged)?;
             // Two bytes for each of up to four components, where a scan brings only some of their bits.
-            let coefficients = if walk_jpeg(bytes).0 { 2 * u64::from(info.components) } else { 0 };
+            let coefficients = if is_progressive { 2 * u64::from(info.components) } else { 0 };
             (u64::from(info.width), u64::from(info.height), 3 + 3 + coefficients)
         }
         Source::Png => {
@@ -137,38 +138,46 @@ fn jpeg_decoder(bytes: &[u8]) -> JpegDecoder<ZCursor<&[u8]>> {
     JpegDecoder::new_with_options(ZCursor::new(bytes), options)
 }
 
-/// The segments and scans of a JPEG: whether it is progressive, and where its last scan ends. (ITU-T T.81, annex B.)
-fn walk_jpeg(bytes: &[u8]) -> (bool, usize) {
-    let (mut at, mut is_progressive) = (2, false);
-    while let Some([0xFF, marker, high, low]) = bytes.get(at..at + 4) {
-        match marker {
-            0xFF => {
-                at += 1;
-                continue;
-            }
-            0xD9 => break,
-            0xC2 => is_progressive = true,
-            _ => {}
-        }
-        at += 2 + usize::from(u16::from_be_bytes([*high, *low]));
+/// The segments and scans of a JPEG without what stands between them or behind the last, which cameras leave there and a
+/// strict decoder minds; and whether it is progressive. (ITU-T T.81, annex B.)
+fn tidied_jpeg(bytes: &[u8]) -> (Vec<u8>, bool) {
+    let (mut tidy, mut is_progressive) = (Vec::with_capacity(bytes.len() + 2), false);
+    tidy.extend_from_slice(b"\xFF\xD8");
+    let mut rest = bytes.get(2..).unwrap_or_default();
+    // A marker is no stuffed or filling byte, and neither a restart nor another beginning.
+    let begins = |pair: &[u8]| matches!(pair, [0xFF, next] if !matches!(next, 0 | 1 | 0xD0..=0xD8 | 0xFF));
+    while let Some(at) = rest.windows(2).position(begins) {
+        let from = rest.get(at..).unwrap_or_default();
+        let [_, marker, high, low, ..] = from else { break };
+        let length = 2 + usize::from(u16::from_be_bytes([*high, *low]));
+        let Some((segment, behind)) = from.split_at_checked(length).filter(|_| *marker != 0xD9) else { break };
+        is_progressive |= *marker == 0xC2;
+        tidy.extend_from_slice(segment);
+        rest = behind;
         if *marker == 0xDA {
             // What is coded goes on until a marker that is neither a stuffed byte nor a restart.
-            let coded = bytes.get(at..).unwrap_or_default();
             let ends = |pair: &[u8]| matches!(pair, [0xFF, next] if !matches!(next, 0 | 0xD0..=0xD7));
-            at += coded.windows(2).position(ends).unwrap_or(coded.len());
+            let end = behind.windows(2).position(ends).unwrap_or(behind.len());
+            tidy.extend_from_slice(behind.get(..end).unwrap_or_default());
+            rest = behind.get(end..).unwrap_or_default();
         }
     }
-    (is_progressive, at.min(bytes.len()))
+    (tidy, is_progressive)
 }
 
 fn jpeg(bytes: &[u8]) -> Result<Decoded, NoPicture> {
     const END: &[u8] = b"\xFF\xD9";
     // Where pixels are missing the decoder makes some up, of zeros or of whatever follows: then what follows shows. The
     // end mark itself may be missing.
-    let (_, end) = walk_jpeg(bytes);
-    let coded = bytes.get(..end).unwrap_or(bytes);
-    let (decoded, pixels) = decoded_jpeg(&[coded, END].concat())?;
-    let (_, otherwise) = decoded_jpeg(&[coded, [0xB5, 0x2A].repeat(32).as_slice(), END].concat())?;
+    let (mut coded, _) = tidied_jpeg(bytes);
+    let end = coded.len();
+    coded.extend_from_slice(END);
+    let (decoded, pixels) = decoded_jpeg(&coded)?;
+    coded.truncate(end);
+    coded.extend([0xB5, 0x2A].repeat(32));
+    coded.extend_from_slice(END);
+    let (_, otherwise) = decoded_jpeg(&coded)?;
+    drop(coded);
     if pixels != otherwise {
         return Err(NoPicture::Damaged);
     }

@@ -265,6 +265,20 @@ fn missing_pixels_are_damage_and_a_missing_end_mark_is_not() {
 }
 
 #[test]
+fn what_cameras_leave_between_segments_and_behind_the_end_is_no_damage() {
+    let whole = as_jpeg(&plain(GREEN, 32), |encoder| encoder.set_restart_interval(2));
+    let app = with_segment(&whole, 0xE5, b"maker");
+    let behind_app = 2 + 4 + 5;
+    let padded =
+        [&app[..behind_app], b"\0\0padding\xFF\xFF", &app[behind_app..], b"trailer of some camera\xFF\xD8\xFF"]
+            .concat();
+    let second = [whole.as_slice(), &as_jpeg(&plain(RED, 32), |_| ())].concat();
+    for bytes in [padded, second] {
+        is_about(*seen(&anew(&bytes).unwrap()).get_pixel(9, 9), GREEN);
+    }
+}
+
+#[test]
 fn what_would_not_fit_into_memory_is_refused_by_its_header() {
     let mut huge = as_png(&plain(GREEN, 8), |_| ());
     huge[16..24].copy_from_slice(&[0x7F, 0xFF, 0xFF, 0xFF, 0x7F, 0xFF, 0xFF, 0xFF]);
