@@ -60,6 +60,8 @@ metrics! {
     MediaChecks: Count,
     /// Verdicts that let a part pass.
     VerdictsPass: Count,
+    /// One sample for each pass of a medium: 1 where WeChat had not read it to its end, 0 where it had.
+    PassesUnproven: Count,
     /// Verdicts that are doubtful.
     VerdictsReview: Count,
     /// Verdicts that are risky.
@@ -84,12 +86,10 @@ metrics! {
     PushesLost: Count,
     /// Pushes that were refused: wrong signature, plaintext mode, another app's.
     PushesRefused: Count,
-    /// How long the oldest entry of the due queue has been due, at each run of the sweep.
+    /// How long the oldest entry of the due queue has been due; one sample for each run of the sweep.
     OverdueAge: Seconds,
     /// Parts that WeChat is asked about once more.
     AskedAgain: Count,
-    /// Runs of the sweep.
-    Sweeps: Count,
     /// What is left of the token that ends first, at each run of the refresh.
     TokenLifetime: Seconds,
     /// Calls that WeChat did not answer, or not as it should.
@@ -163,6 +163,15 @@ pub(crate) fn record_change(before: Option<&Submission>, after: &Submission) {
                 Suggest::Review => Metric::VerdictsReview,
                 Suggest::Risky => Metric::VerdictsRisky,
             });
+        }
+        if part.name != PartName::Text && part.known.is_none() {
+            let unproven = |part: &Part| part.attempts.iter().filter(|attempt| attempt.unproven).count();
+            let passes = |part: &Part| part.verdict().is_some_and(|verdict| verdict.suggest == Suggest::Pass);
+            if unproven(part) > old.map_or(0, unproven) {
+                record(&[(Metric::PassesUnproven, 1.0)]);
+            } else if passes(part) && !old.is_some_and(passes) {
+                record(&[(Metric::PassesUnproven, 0.0)]);
+            }
         }
         if traces(part) > old.map_or(0, traces) && part.name != PartName::Text {
             add(Metric::MediaChecks);

@@ -10,6 +10,7 @@ pub mod ban;
 pub mod check;
 pub mod decide;
 pub mod erase;
+pub mod fetch;
 pub mod push;
 pub mod session;
 pub mod submit;

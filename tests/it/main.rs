@@ -13,6 +13,7 @@ mod author_away;
 mod budget;
 mod clock_jumps;
 mod crashes;
+mod fetch_proof;
 mod hostile_input;
 mod image_checks;
 mod lists;

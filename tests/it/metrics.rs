@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use greenlight::domain::clock::Clock;
 use greenlight::metrics::{Embedded, Metric};
 use greenlight_local::simulator::ReleaseOrder;
-use greenlight_tests::pictures::{RED, YELLOW, picture};
+use greenlight_tests::pictures::{GREEN, RED, YELLOW, picture};
 use greenlight_tests::world::{World, app_id, server_key};
 use serde_json::{Value, json};
 use tracing::subscriber::DefaultGuard;
@@ -104,7 +104,18 @@ async fn each_thing_that_happens_is_measured_once() {
     let late = swept.remove(Metric::OverdueAge.name()).unwrap();
     assert!(late >= 55.0, "{late}");
     let again = (Metric::AskedAgain, 1.0);
-    are(&swept, &[(Metric::Sweeps, 1.0), (Metric::PushesLost, 1.0), (Metric::MediaChecks, 1.0), again]);
+    are(&swept, &[(Metric::PushesLost, 1.0), (Metric::MediaChecks, 1.0), again]);
+
+    // Passes of pictures that WeChat has read, and has not.
+    world.behave(json!({}));
+    world.submit_media(&alice, &[picture(GREEN, 3)]).await;
+    world.simulator.idle().await;
+    assert_eq!(measured.taken()[Metric::PassesUnproven.name()], 0.0);
+    world.behave(json!({"media_reading": "skip"}));
+    world.submit_media(&alice, &[picture(GREEN, 4)]).await;
+    world.simulator.idle().await;
+    let taken = measured.taken();
+    assert_eq!((taken[Metric::PassesUnproven.name()], taken.get(Metric::VerdictsPass.name())), (1.0, None));
 
     // WeChat's refusals, each by what has to be done about it.
     for (errcode, metric) in

@@ -86,6 +86,7 @@ impl Story {
                 let what = Due::Submission(DueKind::Media, SubmissionId::parse(id).unwrap());
                 let entry = DueEntry { due: world.now(), app: app_id(0), what };
                 process_due(&sweep.checker, &sweep.bucket, &app, &entry, |_, _| true).await.unwrap();
+                world.simulator.idle().await;
             }
             Approves | Rejects => {
                 let expected = if world.state(id).await == "withdrawn" { 409 } else { 200 };

@@ -186,7 +186,12 @@ async fn worked_off_within_the_quotas(texts: usize, pictures: usize, share: Shar
         "msg_sec_check": {"per_minute": share.text},
         "media_check_async": {"per_minute": share.media},
     });
-    world.behave(json!({"quotas": quotas, "media_reading": "skip", "hold_pushes": true, "visit_window_s": LONG}));
+    // The pictures are not there to be read, so WeChat doubts them.
+    let doubts = vec![json!({"verdict": {"suggest": "review", "label": 20001}}); 2 * pictures + 1];
+    let reading = json!({"media_reading": "skip", "media_verdicts": doubts});
+    let mut behaviour = json!({"quotas": quotas, "hold_pushes": true, "visit_window_s": LONG});
+    behaviour.as_object_mut().unwrap().extend(reading.as_object().unwrap().clone());
+    world.behave(behaviour);
     let example = world.submit_media(&alice, &[picture(GREEN, 1)]).await;
     world.simulator.idle().await;
     let example = world.stored(&example).await;
@@ -220,7 +225,7 @@ async fn worked_off_within_the_quotas(texts: usize, pictures: usize, share: Shar
     world.simulator.idle().await;
     let pushed = world.simulator.release_pushes(&wx(), ReleaseOrder::Shuffled(7)).await;
     assert_eq!((pushed.pushes, pushed.accepted), (2 * pictures + 1, 2 * pictures + 1));
-    assert_eq!(states(&sweep, &ids).await, HashMap::from([("approved", texts + pictures)]));
+    assert_eq!(states(&sweep, &ids).await, HashMap::from([("approved", texts), ("in_review", pictures)]));
     world.pass(60);
     assert_eq!(sweep.run().await.unwrap(), Sweep::default(), "nothing is left");
 }

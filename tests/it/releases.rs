@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 /// What this release writes and the ones before did not: each must be such as their readers pass over. (They pass over every
 /// field of a document that they do not know, and write it again without.)
-const ADDED: [&str; 1] = ["doc.media[].d[]: number"];
+const ADDED: [&str; 3] = ["doc.media[].d[]: number", "doc.moved: number", "doc.parts[].a[].f[][]: number"];
 
 /// The paths and types of everything in an item, by the kind of item.
 type Shapes = BTreeMap<String, BTreeSet<String>>;
@@ -69,6 +69,10 @@ async fn the_same_story() -> Shapes {
     submit("text", json!({"text": "今天天气真好"})).await;
     submit("doubtful", json!({"text": "这很可疑"})).await;
     let upload = world.uploaded(&alice, &picture(GREEN, 3)).await;
+    submit("public", json!({"media": [{"upload_id": upload}]})).await;
+    // A push that comes before the check is known is kept with its trace.
+    world.behave(json!({"push_before_answer": true}));
+    let upload = world.uploaded(&alice, &picture(GREEN, 5)).await;
     submit("public", json!({"media": [{"upload_id": upload}]})).await;
     world.behave(json!({"hold_pushes": true}));
     let upload = world.uploaded(&alice, &picture(GREEN, 4)).await;

@@ -106,18 +106,20 @@ const TEXT_WRITES: [Kind; 4] = [
     ("submit-content", "PutItem", "K#", 0),
     ("submit-content", "PutItem", "K#", 1),
 ];
-const MEDIA_WRITES: [Kind; 7] = [
+const MEDIA_WRITES: [Kind; 6] = [
     ("submit-content", "PutItem", "A#", 0),
     ("submit-content", "PutItem", "S#", 0),
     ("submit-content", "PutItem", "S#", 1),
     ("submit-content", "PutItem", "K#", 0),
     ("submit-content", "PutItem", "K#", 1),
     ("submit-content", "UpdateItem", "T#", 0),
-    ("receive-push", "UpdateItem", "T#", 0),
 ];
-/// Whoever comes second writes the verdict.
-const VERDICT_WRITES: [(PushComes, Kind); 2] = [
+/// Whoever comes second writes the verdict; that WeChat read the picture is noted before.
+const VERDICT_WRITES: [(PushComes, Kind); 5] = [
+    (PushComes::AfterTheSubmit, ("serve-media", "PutItem", "S#", 0)),
+    (PushComes::BeforeTheAnswer, ("serve-media", "PutItem", "S#", 0)),
     (PushComes::AfterTheSubmit, ("receive-push", "PutItem", "S#", 0)),
+    (PushComes::BeforeTheAnswer, ("receive-push", "UpdateItem", "T#", 0)),
     (PushComes::BeforeTheAnswer, ("submit-content", "PutItem", "S#", 2)),
 ];
 
@@ -157,7 +159,12 @@ async fn a_picture_is_submitted_and_judged_once_whichever_answer_of_the_table_is
             let id = comes.about(&world, &alice, &body).await;
             assert_eq!(world.proxy.orders_left(), 0, "{why}");
             decided_once(&world, &alice, &id, &why).await;
-            assert_eq!(calls(&world, Api::MediaCheckAsync), 1, "{why}: nothing was lost, so it is asked once");
+            // WeChat reads while its answer is written down, so that write may be refused, and the refusal lost: then nothing
+            // says that the check was taken. And what cannot be noted as read is broken off.
+            let asked_again = kind == MEDIA_WRITES[2] || kind.0 == "serve-media";
+            let most = if asked_again && lost == ATTEMPTS { 2 } else { 1 };
+            let asked = calls(&world, Api::MediaCheckAsync);
+            assert!((1..=most).contains(&asked), "{why}: nothing was lost, and it was asked {asked} times");
         }
     }
 }

@@ -1,5 +1,7 @@
 //! What WeChat downloads, and what readers see: each medium to whom it is for, and nothing else.
 
+mod proof;
+
 use std::sync::Arc;
 
 use axum::Router;
@@ -15,6 +17,8 @@ use greenlight::bucket::{Bucket, BucketError, media_key};
 use greenlight::domain::clock::Clock;
 use greenlight::domain::media_path::{self, MediaPath};
 use greenlight::domain::submission::{Medium, Submission, VisibleTo};
+use greenlight::error::{Cause, chain};
+use greenlight::moderation::fetch::{Reading, note_fetched};
 use greenlight::settings::Lookup;
 use greenlight::start::{Start, StartError};
 use greenlight::table::{Consistency, Table};
@@ -31,6 +35,17 @@ pub const HEAD: &str = "/media/";
 /// How long anyone may keep an approved medium before its state is read again, in a `Cache-Control`.
 const PUBLIC: &str = "public, max-age=300";
 const NO_STORE: &str = "no-store";
+
+/// Who reads a medium, by the path that is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reader {
+    Everyone,
+    Author,
+    /// WeChat, for the check that is this attempt.
+    WeChat {
+        attempt: usize,
+    },
+}
 
 /// What the function holds while it lives.
 #[derive(Clone, Debug)]
@@ -66,39 +81,32 @@ impl ServeMedia {
         }))
     }
 
-    /// The medium that a path leads to, and how long it may be kept. Whatever does not fit looks like nothing at all.
-    async fn find(&self, path: &str) -> Result<(Submission, MediaPath, &'static str), Problem> {
+    /// The medium that a path leads to, and for whom. Whatever does not fit looks like nothing at all.
+    async fn find(&self, path: &str) -> Result<(Submission, MediaPath, Reader), Problem> {
         let path = media_path::parse(path).ok_or_else(Problem::not_found)?;
         // The newest state: what was withdrawn a moment ago is shown to nobody.
         let submission = self.table.submission(&path.submission, Consistency::Strong).await?;
         let submission = submission.ok_or_else(Problem::not_found)?;
-        let keeping = match &path.secret {
-            None if submission.visible_to() == VisibleTo::Everyone => PUBLIC,
-            None => return Err(Problem::not_found()),
+        let reader = match &path.secret {
+            None => (submission.visible_to() == VisibleTo::Everyone).then_some(Reader::Everyone),
             Some(secret) => {
                 let for_wechat = submission.wechat_may_read(path.index, secret, self.clock.now());
-                let for_author = submission.author_may_read(path.index, secret);
-                if !(for_wechat || for_author) {
-                    return Err(Problem::not_found());
-                }
-                NO_STORE
+                let for_author = submission.author_may_read(path.index, secret).then_some(Reader::Author);
+                for_wechat.map(|attempt| Reader::WeChat { attempt }).or(for_author)
             }
         };
-        Ok((submission, path, keeping))
+        Ok((submission, path, reader.ok_or_else(Problem::not_found)?))
     }
 
     async fn serve(&self, method: &Method, headers: &HeaderMap, path: &str) -> Result<Response, Problem> {
-        let (submission, path, keeping) = self.find(path).await?;
+        let (submission, path, reader) = self.find(path).await?;
         let medium = submission.media.get(usize::from(path.index)).filter(|own| own.media_type == path.media_type);
         let medium = medium.ok_or_else(Problem::not_found)?;
         let etag = format!("\"{}\"", medium.sha256);
         let mut response = Response::new(Body::empty());
-        describe(response.headers_mut(), medium, &etag, keeping);
-        let known = headers.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
-        if known
-            .flat_map(|value| value.split(','))
-            .any(|tag| ["*", &etag].contains(&tag.trim().trim_start_matches("W/")))
-        {
+        describe(response.headers_mut(), medium, &etag, reader);
+        // WeChat is given the bytes for each check: what it kept of another is no proof for this one.
+        if !matches!(reader, Reader::WeChat { .. }) && is_known(headers, &etag) {
             *response.status_mut() = StatusCode::NOT_MODIFIED;
             response.headers_mut().remove(CONTENT_LENGTH);
             return Ok(response);
@@ -106,31 +114,68 @@ impl ServeMedia {
         if method == Method::HEAD {
             return Ok(response);
         }
-        let range = one_range(headers, medium.size);
-        if range == Range::Unsatisfiable {
-            *response.status_mut() = StatusCode::RANGE_NOT_SATISFIABLE;
-            set(response.headers_mut(), CONTENT_RANGE, &format!("bytes */{}", medium.size));
-            set(response.headers_mut(), CONTENT_LENGTH, "0");
-            return Ok(response);
-        }
-        let key = media_key(&submission.id, usize::from(path.index), medium);
-        let asked = match range {
-            Range::Part(first, last) => Some(format!("bytes={first}-{last}")),
-            Range::Whole | Range::Unsatisfiable => None,
+        let (asked, first, last) = match one_range(headers, medium.size) {
+            Range::Whole => (None, 0, medium.size.saturating_sub(1)),
+            Range::Part(first, last) => (Some(format!("bytes={first}-{last}")), first, last),
+            Range::Unsatisfiable => {
+                *response.status_mut() = StatusCode::RANGE_NOT_SATISFIABLE;
+                set(response.headers_mut(), CONTENT_RANGE, &format!("bytes */{}", medium.size));
+                set(response.headers_mut(), CONTENT_LENGTH, "0");
+                return Ok(response);
+            }
         };
+        let key = media_key(&submission.id, usize::from(path.index), medium);
+        let is_part = asked.is_some();
         let stream = self.bucket.read(&key, asked).await.map_err(|error| match error {
             // The bytes were just erased.
             BucketError::Absent => Problem::not_found(),
             error => error.into(),
         })?;
-        if let Range::Part(first, last) = range {
+        if is_part {
             *response.status_mut() = StatusCode::PARTIAL_CONTENT;
             set(response.headers_mut(), CONTENT_RANGE, &format!("bytes {first}-{last}/{}", medium.size));
         }
         set(response.headers_mut(), CONTENT_LENGTH, &stream.length.to_string());
-        *response.body_mut() = Body::new(stream.bytes.into_inner());
+        *response.body_mut() = match reader {
+            Reader::WeChat { attempt } => {
+                let reading = Reading { medium: path.index, attempt, first, last };
+                let length = last.saturating_sub(first).saturating_add(1);
+                proof::body(stream.bytes, length, self.clone().note(submission, reading))
+            }
+            Reader::Everyone | Reader::Author => Body::new(stream.bytes.into_inner()),
+        };
         Ok(response)
     }
+
+    /// Notes what WeChat is given, before it has the last of it.
+    async fn note(self, submission: Submission, reading: Reading) -> Result<(), Cause> {
+        let id = submission.id.clone();
+        note_fetched(&self.table, &self.clock, submission, reading).await.map_err(|error| {
+            let (medium, error_chain) = (reading.medium, chain(&error));
+            tracing::warn!(event = "fetch_not_noted", submission = %id, medium, error = error_chain, "that WeChat reads a medium could not be noted, so it is broken off");
+            error.into()
+        })
+    }
+}
+
+/// Reads an answer whole before it goes out, for a door that takes only whole ones: what breaks off is an answer that says
+/// so, and nobody gets a part of it.
+pub async fn whole(response: Response) -> Response {
+    let (head, body) = response.into_parts();
+    match axum::body::to_bytes(body, usize::MAX).await {
+        Ok(bytes) => Response::from_parts(head, Body::from(bytes)),
+        Err(error) => {
+            let error = chain(&error);
+            tracing::warn!(event = "medium_broke_off", error, "a medium could not be read to its end");
+            respond(&HeaderMap::new(), Err::<Response, _>(Problem::unavailable()))
+        }
+    }
+}
+
+/// Whether the client has this already.
+fn is_known(headers: &HeaderMap, etag: &str) -> bool {
+    let known = headers.get_all(IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+    known.flat_map(|value| value.split(',')).any(|tag| ["*", etag].contains(&tag.trim().trim_start_matches("W/")))
 }
 
 fn set(headers: &mut HeaderMap, name: http::HeaderName, value: &str) {
@@ -139,11 +184,11 @@ fn set(headers: &mut HeaderMap, name: http::HeaderName, value: &str) {
     }
 }
 
-fn describe(headers: &mut HeaderMap, medium: &Medium, etag: &str, keeping: &str) {
+fn describe(headers: &mut HeaderMap, medium: &Medium, etag: &str, reader: Reader) {
     set(headers, CONTENT_TYPE, medium.media_type.content_type());
     set(headers, CONTENT_LENGTH, &medium.size.to_string());
     set(headers, ETAG, etag);
-    set(headers, CACHE_CONTROL, keeping);
+    set(headers, CACHE_CONTROL, if reader == Reader::Everyone { PUBLIC } else { NO_STORE });
     set(headers, ACCEPT_RANGES, "bytes");
     // Bytes from a stranger: a browser takes them for what we say they are, and runs nothing in them.
     set(headers, X_CONTENT_TYPE_OPTIONS, "nosniff");

@@ -8,7 +8,7 @@ use greenlight::domain::clock::Timestamp;
 use greenlight::domain::ids::AuthorId;
 use greenlight::domain::media_path;
 use greenlight::domain::submission::{
-    Decider, Decision, PartName, PartState, Reason, Scene, State, Submission, VisibleTo,
+    Decider, Decision, PartName, PartState, Reason, Scene, State, Submission, VisibleTo, Why,
 };
 use greenlight::domain::verdict::{Label, Suggest};
 use serde::Serialize;
@@ -124,13 +124,18 @@ struct ReasonView {
 }
 
 fn reason_view(reason: &Reason, language: Language) -> ReasonView {
-    let label_name = match reason.label {
-        _ if reason.given_up => language.choose("微信没有给出结果", "WeChat gave no verdict"),
+    let (label, label_name) = match reason.why {
+        Why::NotJudged => (None, language.choose("微信没有给出结果", "WeChat gave no verdict")),
+        Why::NotRead => {
+            (None, language.choose("微信没有读取文件就给出通过", "WeChat passed it without having read the file"))
+        }
         // WeChat may doubt what it labels as normal; "normal" is no reason.
-        Some(label) if label != Label::NORMAL => language.choose(label.name_zh(), label.name_en()),
-        Some(_) | None => language.choose("其他", "other"),
+        Why::Judged(Some(label)) if label != Label::NORMAL => {
+            (Some(label), language.choose(label.name_zh(), label.name_en()))
+        }
+        Why::Judged(label) => (label, language.choose("其他", "other")),
     };
-    ReasonView { part: reason.part, label: reason.label.map(|label| label.0), label_name }
+    ReasonView { part: reason.part, label: label.map(|label| label.0), label_name }
 }
 
 /// What a person should read whenever the state is not approved.

@@ -130,7 +130,7 @@ impl SweepOverdue {
         let started = self.clock.now();
         let due = self.due(started).await?;
         let oldest = due.values().flatten().map(|entry| started.since(entry.due)).max().unwrap_or_default();
-        metrics::record(&[(Metric::Sweeps, 1.0), (Metric::OverdueAge, oldest.as_secs_f64())]);
+        metrics::record(&[(Metric::OverdueAge, oldest.as_secs_f64())]);
         let apps = self.secrets.apps().await;
         let shares = &Shares::new(self.share);
         let over = started.plus(self.works_for);

@@ -1,6 +1,7 @@
 //! A submission and its life: the pure core. It takes an event and becomes the next submission; no clock, no I/O.
 
 mod event;
+mod fetched;
 mod part;
 mod queue;
 #[cfg(test)]
@@ -11,6 +12,7 @@ mod url_access;
 use serde::{Deserialize, Serialize};
 
 pub use event::{Check, Event, Failure, ModeratorDecision, NotDecided, Paused};
+pub use fetched::Fetched;
 pub use part::{Attempt, Ended, GivenUp, Part, PartName, PartState};
 pub use queue::{DueKind, Queue};
 pub use transitions::{ASK_LEASE, MAX_ATTEMPTS, PATIENCE, PUSH_WITHIN, WAITING_LOOK};
@@ -209,6 +211,10 @@ pub struct Submission {
     /// Its bytes were erased once; the second pass catches what was still being copied at the first.
     #[serde(default, skip_serializing_if = "is_false")]
     pub erased_once: bool,
+    /// The version since which its state, its verdicts and its decision are what they are: what a moderator looked at since
+    /// then is what stands here.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub moved: u64,
     /// How often it was written; the table refuses a write that does not build on the newest.
     #[serde(skip)]
     pub version: u64,
@@ -217,6 +223,11 @@ pub struct Submission {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
 fn is_false(value: &bool) -> bool {
     !*value
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+fn is_zero(value: &u64) -> bool {
+    *value == 0
 }
 
 /// Who may see a submission.
@@ -236,10 +247,19 @@ pub enum VisibleTo {
 pub struct Reason {
     /// The part.
     pub part: PartName,
-    /// WeChat's label, if WeChat gave one; none where WeChat gave no verdict.
-    pub label: Option<Label>,
+    /// Why.
+    pub why: Why,
+}
+
+/// Why a part did not pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Why {
+    /// WeChat doubts or refuses it, with this label if WeChat gave one.
+    Judged(Option<Label>),
     /// WeChat gave no verdict on it.
-    pub given_up: bool,
+    NotJudged,
+    /// WeChat passed it without having read it to its end.
+    NotRead,
 }
 
 /// What a new submission is made of.
@@ -296,6 +316,7 @@ impl Submission {
             due: Some(now),
             erase_due: None,
             erased_once: false,
+            moved: 0,
             version: 0,
         }
     }
@@ -328,9 +349,10 @@ impl Submission {
             .iter()
             .filter_map(|part| match &part.state {
                 PartState::Settled { verdict } if verdict.suggest != Suggest::Pass => {
-                    Some(Reason { part: part.name, label: verdict.label, given_up: false })
+                    let why = if part.is_unproven() { Why::NotRead } else { Why::Judged(verdict.label) };
+                    Some(Reason { part: part.name, why })
                 }
-                PartState::GivenUp { .. } => Some(Reason { part: part.name, label: None, given_up: true }),
+                PartState::GivenUp { .. } => Some(Reason { part: part.name, why: Why::NotJudged }),
                 _ => None,
             })
             .collect()

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 
+use super::fetch::tell_unproven;
 use super::wechat_access::{AccessError, WeChatAccess};
 use crate::apps::App;
 use crate::domain::access_state::Api;
@@ -107,8 +108,9 @@ impl Checker {
         match self.judge_text(app, &submission.content, submission.scene, openid, asked).await {
             Ok(judged) => Event::Judged {
                 part: check.part,
+                attempt: check.attempt,
                 verdict: judged.verdict,
-                evidence: judged.trace_id.map(|trace_id| (check.attempt, trace_id)),
+                trace_id: judged.trace_id,
             },
             Err(error) => Event::Failed { part: check.part, attempt: check.attempt, failure: failure_of(&error) },
         }
@@ -136,7 +138,9 @@ impl Checker {
             .await;
         match answer {
             Ok(MediaAnswer::Taken(trace_id)) => Event::Taken { part: check.part, attempt: check.attempt, trace_id },
-            Ok(MediaAnswer::Judged(verdict)) => Event::Judged { part: check.part, verdict, evidence: None },
+            Ok(MediaAnswer::Judged(verdict)) => {
+                Event::Judged { part: check.part, attempt: check.attempt, verdict, trace_id: None }
+            }
             Err(error) => failed(failure_of(&error)),
         }
     }
@@ -239,7 +243,9 @@ impl Checker {
         }
         let applied: Vec<_> = risky.iter().map(|trace_id| Beside::RiskyApplied(&app, trace_id)).collect();
         let (submission, written) = self.apply_with(submission, &events, &applied).await?;
-        if !written {
+        if written {
+            events.iter().for_each(|event| tell_unproven(&submission, event));
+        } else {
             for trace_id in risky {
                 self.table.risky_applied(&app, trace_id).await?;
             }

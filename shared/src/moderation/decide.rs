@@ -22,10 +22,15 @@ pub async fn decide(
     submission: Submission,
     decision: ModeratorDecision,
 ) -> Result<Submission, DecideError> {
-    let mut decided = submission.clone();
-    decided.decide(decision, clock.now())?;
-    match table.commit(Some(&submission), &mut decided, &[Beside::DecisionRecord]).await? {
-        Saved::Done => Ok(decided),
-        Saved::Conflict(_) => Err(NotDecided::Moved.into()),
+    let mut submission = submission;
+    // Others write as well, and not all that they write is another thing to decide about: each such write has its place once
+    // in a submission's life, so this ends.
+    loop {
+        let mut decided = submission.clone();
+        decided.decide(decision.clone(), clock.now())?;
+        match table.commit(Some(&submission), &mut decided, &[Beside::DecisionRecord]).await? {
+            Saved::Done => return Ok(decided),
+            Saved::Conflict(standing) => submission = *standing,
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! Takes what WeChat pushes about a media check: applies it, or keeps it until the check is known.
 
+use super::fetch::tell_unproven;
 use crate::domain::clock::Clock;
 use crate::domain::ids::{AppId, TraceId};
 use crate::domain::outcome::Outcome;
@@ -20,6 +21,9 @@ pub enum Pushed {
 
 /// Applies what WeChat pushed about a trace, or keeps it until the trace is linked. Where the table does not answer, the
 /// push must come again.
+///
+/// A refusal is kept before it is applied, so that the due queue sees to it whatever happens. Anything else is written once,
+/// into the submission, where the check is known already: what is lost there is pushed again, or asked again.
 pub async fn take_push(
     table: &Table,
     clock: &Clock,
@@ -27,10 +31,20 @@ pub async fn take_push(
     trace_id: &TraceId,
     outcome: Outcome,
 ) -> Result<Pushed, TableError> {
+    let pushed = |changed| if changed { Pushed::Applied } else { Pushed::ChangedNothing };
+    if !outcome.is_risky()
+        && let Some(link) = table.trace(app, trace_id, Consistency::Eventual).await?.link
+    {
+        let applied = apply_outcome(table, clock, app, trace_id, &link, outcome).await;
+        if applied.is_err() {
+            // The sweep joins it, should it not be pushed again. What went wrong is told already.
+            let _ = table.record_outcome(app, trace_id, outcome, clock.now()).await;
+        }
+        return applied.map(pushed);
+    }
     let trace = table.record_outcome(app, trace_id, outcome, clock.now()).await?;
     let Some(link) = trace.link else { return Ok(Pushed::Parked) };
-    let changed = apply_outcome(table, clock, app, trace_id, &link, outcome).await?;
-    Ok(if changed { Pushed::Applied } else { Pushed::ChangedNothing })
+    apply_outcome(table, clock, app, trace_id, &link, outcome).await.map(pushed)
 }
 
 /// Applies the outcome of a trace to the submission that it is linked to. Says whether that changed it.
@@ -45,15 +59,21 @@ pub(super) async fn apply_outcome(
     let (event, now) = (Event::pushed(link.part, link.attempt, outcome), clock.now());
     let applied = [Beside::RiskyApplied(app, trace_id)];
     let beside: &[Beside<'_>] = if outcome.is_risky() { &applied } else { &[] };
-    // The cheap read is good enough: if it is behind, the conditional write says so and hands over the newest.
-    let submission = match table.submission(&link.submission, Consistency::Eventual).await? {
-        Some(submission) => Some(submission),
-        None => table.submission(&link.submission, Consistency::Strong).await?,
-    };
-    let written = match submission {
-        Some(submission) => table.change_submission(submission, beside, |one| one.apply(&event, now)).await?.1,
-        None => false,
-    };
+    // The cheap read is good enough: if it is behind, the conditional write says so and hands over the newest. Only what it
+    // has nothing to write for may be behind unnoticed.
+    let mut written = None;
+    for consistency in [Consistency::Eventual, Consistency::Strong] {
+        let Some(submission) = table.submission(&link.submission, consistency).await? else { continue };
+        let (submission, changed) = table.change_submission(submission, beside, |one| one.apply(&event, now)).await?;
+        if changed {
+            written = Some(submission);
+            break;
+        }
+    }
+    if let Some(submission) = &written {
+        tell_unproven(submission, &event);
+    }
+    let written = written.is_some();
     if outcome.is_risky()
         && !written
         && let Err(error) = table.risky_applied(app, trace_id).await

@@ -48,7 +48,7 @@ async fn apply_risky(
     trace_id: &TraceId,
 ) -> Result<Processed, TableError> {
     let (table, clock) = (&checker.table, &checker.clock);
-    let trace = table.trace(&app.id, trace_id).await?;
+    let trace = table.trace(&app.id, trace_id, Consistency::Strong).await?;
     match (trace.link, trace.outcome) {
         (Some(link), Some(outcome)) => {
             apply_outcome(table, clock, &app.id, trace_id, &link, outcome).await?;

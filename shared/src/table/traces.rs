@@ -103,8 +103,8 @@ impl Table {
     }
 
     /// What is known of a trace.
-    pub async fn trace(&self, app: &AppId, trace_id: &TraceId) -> Result<Trace, TableError> {
-        let item = self.raw_get(&keys::trace(app, trace_id), "T", Consistency::Strong).await?;
+    pub async fn trace(&self, app: &AppId, trace_id: &TraceId, consistency: Consistency) -> Result<Trace, TableError> {
+        let item = self.raw_get(&keys::trace(app, trace_id), "T", consistency).await?;
         item.as_ref().map_or(Ok(Trace { link: None, outcome: None }), trace_in)
     }
 

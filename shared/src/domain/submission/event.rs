@@ -23,10 +23,32 @@ pub enum Event {
     Judged {
         /// The part.
         part: PartName,
+        /// Which attempt, from 0.
+        attempt: usize,
         /// What WeChat said.
         verdict: Verdict,
-        /// For the text: which attempt, and WeChat's name for the check that decided. A medium's is known already.
-        evidence: Option<(usize, TraceId)>,
+        /// For the text: WeChat's name for the check that decided. A medium's is known already.
+        trace_id: Option<TraceId>,
+    },
+    /// WeChat has judged the same bytes for the same scene before: a medium takes that verdict, and is not asked about.
+    Known {
+        /// The part.
+        part: PartName,
+        /// The verdict that holds about them.
+        verdict: Verdict,
+        /// WeChat's name for the check that it came of.
+        trace_id: Option<TraceId>,
+    },
+    /// Some of a medium was read through the URL that WeChat was given.
+    Fetched {
+        /// The part.
+        part: PartName,
+        /// Which attempt's URL, from 0.
+        attempt: usize,
+        /// The first byte that was read.
+        first: u64,
+        /// The last byte that was read.
+        last: u64,
     },
     /// The check came to nothing. Only the latest attempt can fail a part.
     Failed {
@@ -68,7 +90,7 @@ impl Event {
     /// What WeChat pushed about the check that was attempt `attempt` of `part`.
     pub fn pushed(part: PartName, attempt: usize, outcome: Outcome) -> Self {
         match outcome {
-            Outcome::Verdict(verdict) => Self::Judged { part, verdict, evidence: None },
+            Outcome::Verdict(verdict) => Self::Judged { part, attempt, verdict, trace_id: None },
             Outcome::Failed { .. } => Self::Failed { part, attempt, failure: Failure::NoVerdict },
         }
     }

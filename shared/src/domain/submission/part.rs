@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::clock::Timestamp;
 use crate::domain::ids::{TraceId, UrlSecret};
-use crate::domain::verdict::Verdict;
+use crate::domain::verdict::{Suggest, Verdict};
+
+use super::fetched::Fetched;
 
 /// Which part: the text, or the medium at an index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -60,6 +62,12 @@ pub struct Attempt {
     /// How it ended, if it ended without a verdict.
     #[serde(rename = "e", default, skip_serializing_if = "Option::is_none")]
     pub ended: Option<Ended>,
+    /// What WeChat has read of the medium through this attempt's URL.
+    #[serde(rename = "f", default, skip_serializing_if = "Fetched::is_empty")]
+    pub fetched: Fetched,
+    /// WeChat said `pass` and had not read the medium to its end: that counts for nothing.
+    #[serde(rename = "u", default, skip_serializing_if = "is_false")]
+    pub unproven: bool,
 }
 
 /// How an attempt ended without a verdict.
@@ -129,12 +137,20 @@ pub struct Part {
     /// The requests to WeChat about it, oldest first.
     #[serde(rename = "a", default, skip_serializing_if = "Vec::is_empty")]
     pub attempts: Vec<Attempt>,
+    /// WeChat's name for the check of another submission whose verdict about the same bytes holds here.
+    #[serde(rename = "k", default, skip_serializing_if = "Option::is_none")]
+    pub known: Option<TraceId>,
     /// How often in a row WeChat could not even be asked; the next try waits longer each time.
     #[serde(rename = "b", default, skip_serializing_if = "is_zero_u32")]
     pub setbacks: u32,
     /// For how many milliseconds the clock stood because an API was paused.
     #[serde(rename = "p", default, skip_serializing_if = "is_zero_i64")]
     pub paused_ms: i64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+fn is_false(value: &bool) -> bool {
+    !*value
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
@@ -150,7 +166,7 @@ fn is_zero_i64(value: &i64) -> bool {
 impl Part {
     /// A part that WeChat has not been asked about.
     pub fn queued(name: PartName, due: Timestamp) -> Self {
-        Self { name, state: PartState::Queued { due }, attempts: Vec::new(), setbacks: 0, paused_ms: 0 }
+        Self { name, state: PartState::Queued { due }, attempts: Vec::new(), known: None, setbacks: 0, paused_ms: 0 }
     }
 
     /// The verdict that holds, if there is one.
@@ -159,6 +175,12 @@ impl Part {
             PartState::Settled { verdict } => Some(verdict),
             _ => None,
         }
+    }
+
+    /// A person has to look because WeChat passed it without having read it.
+    pub fn is_unproven(&self) -> bool {
+        let doubtful = self.verdict() == Some(Verdict { suggest: Suggest::Review, label: None });
+        doubtful && self.attempts.iter().any(|attempt| attempt.unproven)
     }
 
     /// How many attempts count.

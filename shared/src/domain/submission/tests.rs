@@ -13,6 +13,8 @@ const T0: Timestamp = Timestamp(1_700_000_000_000);
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
+/// How many bytes each medium has.
+const SIZE: u64 = 1_000;
 const TEXT: PartName = PartName::Text;
 const FIRST: PartName = PartName::Medium(0);
 const SECOND_MEDIUM: PartName = PartName::Medium(1);
@@ -21,7 +23,7 @@ fn new_submission(text: Option<&str>, media: usize) -> NewSubmission {
     let medium = |index: usize| Medium {
         media_type: MediaType::Jpeg,
         sha256: Sha256::of(&[u8::try_from(index).unwrap()]),
-        size: 1_000,
+        size: SIZE,
         author_secret: UrlSecret::random(),
         dimensions: None,
         ai_label: None,
@@ -53,9 +55,18 @@ fn begun(text: bool, media: usize) -> Submission {
     submission
 }
 
-/// Begins what is due, with no API paused and nothing held back.
+/// Begins what is due, with no API paused and nothing held back; WeChat reads what it is given to its end.
 fn begin(submission: &mut Submission, now: Timestamp) -> Vec<Check> {
-    submission.begin_checks(Paused::default(), now, |_| true)
+    let checks = submission.begin_checks(Paused::default(), now, |_| true);
+    for check in &checks {
+        submission.apply(&read(check.part, check.attempt), now);
+    }
+    checks
+}
+
+/// WeChat reads a medium to its end.
+fn read(part: PartName, attempt: usize) -> Event {
+    Event::Fetched { part, attempt, first: 0, last: SIZE - 1 }
 }
 
 fn verdict(suggest: Suggest) -> Verdict {
@@ -64,7 +75,11 @@ fn verdict(suggest: Suggest) -> Verdict {
 }
 
 fn judged(part: PartName, suggest: Suggest) -> Event {
-    Event::Judged { part, verdict: verdict(suggest), evidence: None }
+    judged_in(part, 0, suggest)
+}
+
+fn judged_in(part: PartName, attempt: usize, suggest: Suggest) -> Event {
+    Event::Judged { part, attempt, verdict: verdict(suggest), trace_id: None }
 }
 
 fn trace(part: PartName, attempt: usize) -> TraceId {
@@ -84,7 +99,9 @@ fn part(submission: &Submission, name: PartName) -> &Part {
 }
 
 fn decision(submission: &Submission, approve: bool) -> ModeratorDecision {
-    ModeratorDecision { approve, reason: "because".into(), moderator: "li".into(), version: submission.version }
+    // What was changed and not written is seen once it is.
+    let version = submission.version.max(submission.moved);
+    ModeratorDecision { approve, reason: "because".into(), moderator: "li".into(), version }
 }
 
 /// As the table keeps it, and back. Id, app and author stand in the item's keys, the version beside the document.
@@ -402,15 +419,19 @@ fn what_is_erased_cannot_be_restored() {
 fn wechats_url_holds_until_its_part_is_settled() {
     let mut submission = begun(false, 2);
     let secret = wechats_secret(&submission, 0);
-    assert!(submission.wechat_may_read(0, &secret, T0));
-    assert!(!submission.wechat_may_read(1, &secret, T0), "it is the first medium's");
-    assert!(!submission.wechat_may_read(0, "", T0) && !submission.wechat_may_read(0, &secret[..25], T0));
-    assert!(!submission.wechat_may_read(2, &secret, T0) && !submission.wechat_may_read(255, &secret, T0));
+    assert!(submission.wechat_may_read(0, &secret, T0).is_some());
+    assert!(submission.wechat_may_read(1, &secret, T0).is_none(), "it is the first medium's");
+    assert!(
+        submission.wechat_may_read(0, "", T0).is_none() && submission.wechat_may_read(0, &secret[..25], T0).is_none()
+    );
+    assert!(
+        submission.wechat_may_read(2, &secret, T0).is_none() && submission.wechat_may_read(255, &secret, T0).is_none()
+    );
     submission.apply(&taken(FIRST, 0), T0);
     submission.apply(&judged(SECOND_MEDIUM, Suggest::Pass), T0);
-    assert!(submission.wechat_may_read(0, &secret, T0));
+    assert!(submission.wechat_may_read(0, &secret, T0).is_some());
     submission.apply(&judged(FIRST, Suggest::Pass), T0);
-    assert!(!submission.wechat_may_read(0, &secret, T0));
+    assert!(submission.wechat_may_read(0, &secret, T0).is_none());
 }
 
 #[test]
@@ -422,9 +443,9 @@ fn wechats_url_holds_for_40_minutes_and_is_new_for_each_check() {
     let second = wechats_secret(&submission, 1);
     assert_ne!(first, second);
     let limit = T0.plus(MINUTE * 40);
-    assert!(submission.wechat_may_read(0, &first, Timestamp(limit.0 - 1)));
-    assert!(!submission.wechat_may_read(0, &first, limit));
-    assert!(submission.wechat_may_read(0, &second, limit));
+    assert!(submission.wechat_may_read(0, &first, Timestamp(limit.0 - 1)).is_some());
+    assert!(submission.wechat_may_read(0, &first, limit).is_none());
+    assert!(submission.wechat_may_read(0, &second, limit).is_some());
 }
 
 #[test]
@@ -432,7 +453,7 @@ fn wechats_url_never_holds_after_withdrawal() {
     let mut submission = begun(false, 1);
     let secret = wechats_secret(&submission, 0);
     submission.withdraw(Actor::Author, T0);
-    assert!(!submission.wechat_may_read(0, &secret, T0));
+    assert!(submission.wechat_may_read(0, &secret, T0).is_none());
 }
 
 #[test]
@@ -440,7 +461,9 @@ fn the_authors_url_holds_while_the_author_may_see_it() {
     let mut pending = begun(false, 2);
     let secret = pending.media[0].author_secret.as_str().to_owned();
     assert_ne!(secret, wechats_secret(&pending, 0), "WeChat's secret is another");
-    assert!(!pending.author_may_read(0, &wechats_secret(&pending, 0)) && !pending.wechat_may_read(0, &secret, T0));
+    assert!(
+        !pending.author_may_read(0, &wechats_secret(&pending, 0)) && pending.wechat_may_read(0, &secret, T0).is_none()
+    );
     assert!(
         !pending.author_may_read(1, &secret) && !pending.author_may_read(0, "") && !pending.author_may_read(9, &secret)
     );

@@ -23,6 +23,9 @@ pub const ASK_LEASE: Duration = Duration::from_secs(2 * 60);
 pub const WAITING_LOOK: Duration = Duration::from_secs(3600);
 /// How long a medium is left alone that WeChat was asked about too often (87020; WeChat names no figure).
 const TOO_OFTEN_PAUSE: Duration = Duration::from_secs(10 * 60);
+/// A medium that WeChat passes without having read it is checked once more; after so many a person has to look. (Field
+/// reports: a URL that WeChat cannot open often comes back as `pass`.)
+const MAX_UNPROVEN: usize = 2;
 /// After the first erasure a second one catches what was still being copied.
 const SECOND_ERASURE_AFTER: Duration = Duration::from_secs(10 * 60);
 
@@ -100,8 +103,31 @@ impl Part {
         true
     }
 
-    /// Takes a verdict; `false` if it changes nothing.
-    fn judge(&mut self, verdict: Verdict, evidence: Option<&(usize, TraceId)>, undecided: bool) -> bool {
+    /// Takes a verdict; `false` if it changes nothing. `size` is a medium's: its pass needs the proof that WeChat read it.
+    fn judge(
+        &mut self,
+        attempt: usize,
+        verdict: Verdict,
+        trace_id: Option<&TraceId>,
+        (size, undecided): (Option<u64>, bool),
+        now: Timestamp,
+    ) -> bool {
+        let read = |size| self.attempts.get(attempt).is_some_and(|attempt| attempt.fetched.covers(size));
+        if verdict.suggest == Suggest::Pass && !size.is_none_or(read) {
+            return self.pass_unproven(attempt, now);
+        }
+        let holds = self.hold(verdict, undecided);
+        if holds
+            && let Some(trace_id) = trace_id
+            && let Some(attempt) = self.attempts.get_mut(attempt)
+        {
+            attempt.trace_id = Some(trace_id.clone());
+        }
+        holds
+    }
+
+    /// Settles it with a verdict, unless the one that it has holds against that.
+    fn hold(&mut self, verdict: Verdict, undecided: bool) -> bool {
         if let PartState::Settled { verdict: settled } = self.state {
             // Until there is a decision the worse verdict holds; afterwards only `risky` counts.
             let worse = verdict.suggest > settled.suggest;
@@ -110,12 +136,40 @@ impl Part {
             }
         }
         self.state = PartState::Settled { verdict };
-        if let Some((attempt, trace_id)) = evidence
-            && let Some(attempt) = self.attempts.get_mut(*attempt)
-        {
-            attempt.trace_id = Some(trace_id.clone());
+        true
+    }
+
+    /// Takes a `pass` of WeChat's about bytes that it has not read to their end; `false` if it changes nothing.
+    fn pass_unproven(&mut self, attempt: usize, now: Timestamp) -> bool {
+        let is_latest = attempt + 1 == self.attempts.len();
+        let settled = matches!(self.state, PartState::Settled { .. });
+        let Some(judged) = self.attempts.get_mut(attempt).filter(|judged| !settled && !judged.unproven) else {
+            return false;
+        };
+        judged.unproven = true;
+        judged.ended = Some(Ended::Failed);
+        let unproven = self.attempts.iter().filter(|attempt| attempt.unproven).count();
+        if unproven >= MAX_UNPROVEN || self.attempts_made() >= MAX_ATTEMPTS {
+            self.state = PartState::Settled { verdict: Verdict { suggest: Suggest::Review, label: None } };
+        } else if is_latest && !self.is_done() {
+            self.state = PartState::Queued { due: now };
         }
         true
+    }
+
+    /// Takes the verdict that holds about the same bytes elsewhere; `false` if it changes nothing.
+    fn take_known(&mut self, verdict: Verdict, trace_id: Option<&TraceId>, undecided: bool) -> bool {
+        let holds = self.hold(verdict, undecided);
+        if holds {
+            self.known = trace_id.cloned();
+        }
+        holds
+    }
+
+    fn fetched(&mut self, attempt: usize, first: u64, last: u64) -> bool {
+        let unsettled = !matches!(self.state, PartState::Settled { .. });
+        let read = self.attempts.get_mut(attempt).filter(|attempt| unsettled && !attempt.unproven);
+        read.is_some_and(|attempt| attempt.fetched.add(first, last))
     }
 }
 
@@ -138,8 +192,15 @@ impl Submission {
         let undecided = matches!(self.state, State::Pending | State::InReview);
         let changed = match event {
             Event::Taken { part, attempt, trace_id } => self.taken(*part, *attempt, trace_id, now),
-            Event::Judged { part, verdict, evidence } => {
-                self.part_mut(*part).is_some_and(|part| part.judge(*verdict, evidence.as_ref(), undecided))
+            Event::Judged { part, attempt, verdict, trace_id } => {
+                let about = (self.size_of(*part), undecided);
+                self.part_mut(*part).is_some_and(|part| part.judge(*attempt, *verdict, trace_id.as_ref(), about, now))
+            }
+            Event::Known { part, verdict, trace_id } => {
+                self.part_mut(*part).is_some_and(|part| part.take_known(*verdict, trace_id.as_ref(), undecided))
+            }
+            Event::Fetched { part, attempt, first, last } => {
+                self.part_mut(*part).is_some_and(|part| part.fetched(*attempt, *first, *last))
             }
             Event::Failed { part, attempt, failure } => {
                 self.part_mut(*part).is_some_and(|part| part.fail(*attempt, *failure, now))
@@ -147,10 +208,20 @@ impl Submission {
             Event::AuthorReturned { active_at } => self.author_returned(*active_at, now),
         };
         if changed {
+            if matches!(event, Event::Judged { .. } | Event::Known { .. }) {
+                self.moved = self.version + 1;
+            }
             self.settle(now);
             self.bring_forward();
         }
         changed
+    }
+
+    /// How many bytes a medium has; none for the text.
+    fn size_of(&self, name: PartName) -> Option<u64> {
+        let PartName::Medium(index) = name else { return None };
+        // One that is not there is never read to its end.
+        Some(self.media.get(usize::from(index)).map_or(u64::MAX, |medium| medium.size))
     }
 
     fn part_mut(&mut self, name: PartName) -> Option<&mut Part> {
@@ -218,6 +289,7 @@ impl Submission {
         self.state = state;
         self.since = now;
         self.due = None;
+        self.moved = self.version + 1;
     }
 
     fn earliest_due(&self) -> Option<Timestamp> {
@@ -294,12 +366,12 @@ impl Submission {
     }
 
     /// Takes a moderator's decision, which holds against every verdict, before and after. Refused when it is withdrawn, or
-    /// not in the version that the moderator saw.
+    /// has another state, verdict or decision than in the version that the moderator saw.
     pub fn decide(&mut self, by: ModeratorDecision, now: Timestamp) -> Result<(), NotDecided> {
         if self.state == State::Withdrawn {
             return Err(NotDecided::Erased);
         }
-        if self.version != by.version {
+        if !(self.moved..=self.version.max(self.moved)).contains(&by.version) {
             return Err(NotDecided::Moved);
         }
         self.become_state(if by.approve { State::Approved } else { State::Rejected }, now);

@@ -10,18 +10,19 @@ use crate::domain::clock::Timestamp;
 const WECHAT_READS_WITHIN: Duration = Duration::from_secs(40 * 60);
 
 impl Submission {
-    /// Whether the URL that WeChat was given in an attempt still leads anywhere: the attempt's part is not settled,
-    /// and the attempt is not older than a push can be late.
-    pub fn wechat_may_read(&self, medium: u8, secret: &str, now: Timestamp) -> bool {
-        self.state != State::Withdrawn
-            && self.part(PartName::Medium(medium)).is_some_and(|part| {
-                !matches!(part.state, PartState::Settled { .. })
-                    && part.attempts.iter().any(|attempt| {
-                        attempt.ended != Some(Ended::NotTaken)
-                            && now < attempt.asked_at.plus(WECHAT_READS_WITHIN)
-                            && attempt.secret.as_ref().is_some_and(|own| own.matches(secret))
-                    })
-            })
+    /// The attempt in which WeChat was given the URL with this secret, if that still leads anywhere: the attempt's part is
+    /// not settled, WeChat has not judged without reading, and the attempt is not older than a push can be late.
+    pub fn wechat_may_read(&self, medium: u8, secret: &str, now: Timestamp) -> Option<usize> {
+        let part = self.part(PartName::Medium(medium)).filter(|_| self.state != State::Withdrawn)?;
+        if matches!(part.state, PartState::Settled { .. }) {
+            return None;
+        }
+        part.attempts.iter().position(|attempt| {
+            attempt.ended != Some(Ended::NotTaken)
+                && !attempt.unproven
+                && now < attempt.asked_at.plus(WECHAT_READS_WITHIN)
+                && attempt.secret.as_ref().is_some_and(|own| own.matches(secret))
+        })
     }
 
     /// Whether `secret` is the one in the author's own URL of that medium, and the author may still see it.

@@ -53,9 +53,13 @@ fn any_failure() -> impl Strategy<Value = Failure> {
 fn any_event() -> impl Strategy<Value = Event> {
     prop_oneof![
         (any_part(), 0_usize..5).prop_map(|(part, attempt)| taken(part, attempt)),
-        (any_part(), any_verdict(), prop::option::of(0_usize..5)).prop_map(|(part, verdict, attempt)| {
-            Event::Judged { part, verdict, evidence: attempt.map(|attempt| (attempt, trace(part, attempt))) }
+        (any_part(), any_verdict(), 0_usize..5, any::<bool>()).prop_map(|(part, verdict, attempt, named)| {
+            Event::Judged { part, attempt, verdict, trace_id: named.then(|| trace(part, attempt)) }
         }),
+        (any_part(), any_verdict()).prop_map(|(part, verdict)| Event::Known { part, verdict, trace_id: None }),
+        (any_part(), 0_usize..5).prop_map(|(part, attempt)| read(part, attempt)),
+        (any_part(), 0_usize..5, 0..SIZE, 0..SIZE)
+            .prop_map(|(part, attempt, first, last)| { Event::Fetched { part, attempt, first, last } }),
         (any_part(), 0_usize..4, any_failure()).prop_map(|(part, attempt, failure)| failed(part, attempt, failure)),
         any_duration().prop_map(|later| Event::AuthorReturned { active_at: T0.plus(later) }),
     ]
@@ -183,7 +187,7 @@ proptest! {
                 );
                 prop_assert!(submission.moderated);
             }
-            if let Step::Apply(Event::Judged { part, verdict, .. }) = &step {
+            if let Step::Apply(Event::Judged { part, verdict, .. } | Event::Known { part, verdict, .. }) = &step {
                 let counts = verdict.suggest == Suggest::Risky && submission.part(*part).is_some();
                 refused_by_wechat |= counts && before.state != State::Withdrawn;
             }
@@ -302,6 +306,17 @@ impl Scenario {
         said.filter_map(|(part, suggest)| suggest.map(|suggest| (part, suggest))).collect()
     }
 
+    /// Whether it changes neither state nor verdicts, so that whoever looked before has seen what stands there after.
+    fn is_a_note(&self, happening: Happening) -> bool {
+        match happening {
+            Happening::Taken => true,
+            Happening::Push => self.first.is_none(),
+            Happening::PushAgain => self.first_again.is_none(),
+            Happening::Late => self.late == Late::PushIsLost,
+            Happening::Text | Happening::SecondPush | Happening::Moderator | Happening::Withdraw => false,
+        }
+    }
+
     /// Where it must stand once all of `done` has happened. It asks what happened, and when only where a moderator
     /// looked at something old.
     fn oracle(&self, done: &[Happening]) -> State {
@@ -310,8 +325,7 @@ impl Scenario {
             return State::Withdrawn;
         }
         if let (Some((approve, saw)), Some(position)) = (self.moderator, at(Happening::Moderator)) {
-            // Whatever happens first changes something, so what was seen at first is old by then.
-            if saw == Saw::Newest || position == 0 {
+            if saw == Saw::Newest || done.iter().take(position).all(|before| self.is_a_note(*before)) {
                 return if approve { State::Approved } else { State::Rejected };
             }
         }
@@ -335,8 +349,8 @@ impl Scenario {
         };
         let changed = match happening {
             Happening::Text => {
-                let evidence = Some((0, trace(TEXT, 0)));
-                submission.apply(&Event::Judged { part: TEXT, verdict: verdict(self.text), evidence }, now)
+                let (verdict, trace_id) = (verdict(self.text), Some(trace(TEXT, 0)));
+                submission.apply(&Event::Judged { part: TEXT, attempt: 0, verdict, trace_id }, now)
             }
             Happening::Taken => submission.apply(&taken(FIRST, 0), now),
             Happening::Push => submission.apply(&pushed(self.first), now),

@@ -121,7 +121,7 @@ fn only_an_explicit_and_valid_pass_approves() {
     for (suggest, label, state) in answers {
         let mut submission = begun(true, 0);
         let verdict = Verdict::from_result(suggest, label);
-        submission.apply(&Event::Judged { part: TEXT, verdict, evidence: None }, T0);
+        submission.apply(&Event::Judged { part: TEXT, attempt: 0, verdict, trace_id: None }, T0);
         assert_eq!(submission.state, state, "{suggest:?} {label:?}");
     }
 }
@@ -172,7 +172,7 @@ fn the_first_risky_rejects_at_once() {
     assert_eq!((submission.state, submission.since), (State::Rejected, T0.plus(SECOND)));
     assert_eq!(submission.queue(), None, "nobody waits for the rest");
     assert_eq!(begin(&mut submission, T0.plus(HOUR)), []);
-    assert_eq!(submission.reasons(), [Reason { part: FIRST, label: Some(Label(20002)), given_up: false }]);
+    assert_eq!(submission.reasons(), [Reason { part: FIRST, why: Why::Judged(Some(Label(20002))) }]);
     // Nor does the rest make it better.
     let rest = [judged(TEXT, Suggest::Pass), judged(FIRST, Suggest::Pass), judged(SECOND_MEDIUM, Suggest::Pass)];
     apply(&mut submission, &rest, T0.plus(MINUTE));
@@ -191,9 +191,9 @@ fn in_review_begins_when_every_part_is_settled_or_given_up_and_not_all_pass() {
         assert_eq!((submission.state, submission.since), (State::InReview, T0.plus(MINUTE)));
         assert_eq!((submission.decided_at(), &submission.decision), (None, &None));
     }
-    let doubt = Reason { part: TEXT, label: Some(Label(20002)), given_up: false };
+    let doubt = Reason { part: TEXT, why: Why::Judged(Some(Label(20002))) };
     assert_eq!(doubted.reasons(), std::slice::from_ref(&doubt));
-    assert_eq!(unanswered.reasons(), [doubt, Reason { part: FIRST, label: None, given_up: true }]);
+    assert_eq!(unanswered.reasons(), [doubt, Reason { part: FIRST, why: Why::NotJudged }]);
 }
 
 #[test]
@@ -203,7 +203,7 @@ fn a_later_risky_rejects_what_is_approved() {
     assert_eq!(submission.state, State::Approved);
     assert!(submission.apply(&judged(FIRST, Suggest::Risky), T0.plus(HOUR)));
     assert_eq!((submission.state, submission.since), (State::Rejected, T0.plus(HOUR)));
-    assert_eq!(submission.reasons(), [Reason { part: FIRST, label: Some(Label(20002)), given_up: false }]);
+    assert_eq!(submission.reasons(), [Reason { part: FIRST, why: Why::Judged(Some(Label(20002))) }]);
 }
 
 #[test]
@@ -381,7 +381,7 @@ fn withdrawn_is_final() {
 #[test]
 fn a_moderator_decides_on_what_was_seen_and_on_nothing_else() {
     for submission in in_each_state() {
-        let mut submission = Submission { version: 3, ..submission };
+        let mut submission = Submission { version: 3, moved: 3, ..submission };
         let before = submission.clone();
         for version in [0, 2, 4] {
             let by = ModeratorDecision { version, ..decision(&submission, true) };
@@ -429,4 +429,112 @@ fn a_check_that_was_taken_after_all_is_watched() {
     submission.apply(&failed(FIRST, 0, Failure::NoVerdict), T0);
     submission.apply(&taken(FIRST, 0), T0.plus(SECOND));
     assert_eq!(submission.open_traces().count(), 1);
+}
+
+/// A submission of one medium whose check WeChat has taken, and has read nothing of.
+fn unread() -> Submission {
+    let mut submission = submission(false, 1);
+    submission.begin_checks(Paused::default(), T0, |_| true);
+    submission.apply(&taken(FIRST, 0), T0);
+    submission
+}
+
+#[test]
+fn a_pass_without_having_read_is_checked_once_more_and_then_people_look() {
+    let mut submission = unread();
+    assert!(submission.apply(&judged(FIRST, Suggest::Pass), T0.plus(MINUTE)));
+    assert_eq!((submission.state, submission.due), (State::Pending, Some(T0.plus(MINUTE))));
+    assert_eq!(submission.open_traces().count(), 0);
+    let checks = submission.begin_checks(Paused::default(), T0.plus(MINUTE), |_| true);
+    assert_eq!(checks.iter().map(|check| check.attempt).collect::<Vec<_>>(), [1]);
+    submission.apply(&judged_in(FIRST, 1, Suggest::Pass), T0.plus(HOUR));
+    assert_eq!((submission.state, submission.decision.as_ref()), (State::InReview, None));
+    assert_eq!(submission.reasons(), [Reason { part: FIRST, why: Why::NotRead }]);
+}
+
+#[test]
+fn a_pass_counts_once_all_was_read_in_whatever_ranges() {
+    let piece = |first, last| Event::Fetched { part: FIRST, attempt: 0, first, last };
+    let mut submission = unread();
+    assert!(submission.apply(&piece(500, SIZE - 1), T0) && !submission.apply(&piece(600, 700), T0));
+    let mut too_early = submission.clone();
+    too_early.apply(&judged(FIRST, Suggest::Pass), T0);
+    assert_eq!(too_early.state, State::Pending);
+    submission.apply(&piece(0, 499), T0);
+    submission.apply(&judged(FIRST, Suggest::Pass), T0);
+    assert_eq!(submission.state, State::Approved);
+}
+
+#[test]
+fn what_was_read_in_one_check_proves_nothing_about_another() {
+    let mut submission = unread();
+    submission.apply(&judged(FIRST, Suggest::Pass), T0);
+    submission.begin_checks(Paused::default(), T0, |_| true);
+    assert!(!submission.apply(&read(FIRST, 0), T0), "that check is over");
+    assert!(!submission.apply(&judged(FIRST, Suggest::Pass), T0), "and so is its verdict");
+    let mut other_way = submission.clone();
+    submission.apply(&read(FIRST, 1), T0);
+    submission.apply(&judged_in(FIRST, 1, Suggest::Pass), T0);
+    assert_eq!(submission.state, State::Approved);
+    other_way.apply(&judged_in(FIRST, 1, Suggest::Pass), T0);
+    assert_eq!(other_way.state, State::InReview);
+    assert!(!other_way.apply(&read(FIRST, 1), T0), "a verdict that precedes the reading is not about what was read");
+}
+
+#[test]
+fn doubt_and_refusal_need_no_proof() {
+    for (suggest, state) in [(Suggest::Review, State::InReview), (Suggest::Risky, State::Rejected)] {
+        let mut submission = unread();
+        submission.apply(&judged(FIRST, suggest), T0);
+        assert_eq!(submission.state, state);
+        assert_eq!(submission.reasons(), [Reason { part: FIRST, why: Why::Judged(Some(Label(20002))) }]);
+    }
+}
+
+#[test]
+fn a_late_pass_without_proof_does_not_disturb_the_check_that_is_under_way() {
+    let mut submission = unread();
+    begin(&mut submission, T0.plus(PUSH_WITHIN));
+    submission.apply(&taken(FIRST, 1), T0.plus(PUSH_WITHIN));
+    let before = part(&submission, FIRST).state;
+    assert!(submission.apply(&judged(FIRST, Suggest::Pass), T0.plus(PUSH_WITHIN)));
+    assert_eq!(part(&submission, FIRST).state, before);
+    submission.apply(&judged_in(FIRST, 1, Suggest::Pass), T0.plus(HOUR));
+    assert_eq!(submission.state, State::Approved);
+}
+
+#[test]
+fn a_pass_without_proof_in_the_last_attempt_is_left_to_people_as_such() {
+    let mut submission = unread();
+    for attempt in 0..3 {
+        submission.apply(&failed(FIRST, attempt, Failure::NoVerdict), T0.plus(HOUR));
+        submission.begin_checks(Paused::default(), T0.plus(HOUR * 2), |_| true);
+    }
+    submission.apply(&judged_in(FIRST, 3, Suggest::Pass), T0.plus(HOUR * 2));
+    assert_eq!(submission.reasons(), [Reason { part: FIRST, why: Why::NotRead }]);
+}
+
+#[test]
+fn a_verdict_that_is_known_about_the_same_bytes_is_taken_over() {
+    let known = |suggest| Event::Known { part: FIRST, verdict: verdict(suggest), trace_id: Some(trace(FIRST, 7)) };
+    for (suggest, state) in
+        [(Suggest::Pass, State::Approved), (Suggest::Review, State::InReview), (Suggest::Risky, State::Rejected)]
+    {
+        let mut submission = submission(false, 1);
+        assert!(submission.apply(&known(suggest), T0));
+        assert_eq!((submission.state, part(&submission, FIRST).known.as_ref()), (state, Some(&trace(FIRST, 7))));
+        assert!(begin(&mut submission, T0).is_empty());
+    }
+}
+
+#[test]
+fn a_note_that_changes_nothing_to_decide_about_is_no_conflict_for_a_moderator() {
+    let mut submission = Submission { version: 1, ..unread() };
+    let seen = decision(&submission, true);
+    submission.apply(&read(FIRST, 0), T0);
+    submission.version += 1;
+    assert_eq!(submission.clone().decide(seen.clone(), T0), Ok(()));
+    submission.apply(&judged(FIRST, Suggest::Pass), T0);
+    submission.version += 1;
+    assert_eq!(submission.decide(seen, T0), Err(NotDecided::Moved));
 }
