@@ -11,6 +11,7 @@ mod keys;
 mod queues;
 mod submissions;
 mod traces;
+mod verdicts;
 
 use std::time::Duration;
 
@@ -20,11 +21,13 @@ use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use crate::error::Cause;
 
 pub use authors::Admission;
+pub(crate) use authors::Admitting;
 pub use commit::{Beside, Saved};
 pub use item::Consistency;
 pub use keys::DUE_SHARDS;
 pub use queues::{Due, DueEntry, Listed, Page, place_by_author, place_in_queue};
 pub use traces::{Trace, TraceLink};
+pub use verdicts::{Judged, KnownVerdict};
 
 /// The table.
 #[derive(Clone, Debug)]

@@ -16,6 +16,7 @@ mod crashes;
 mod fetch_proof;
 mod hostile_input;
 mod image_checks;
+mod known_verdicts;
 mod lists;
 mod logged;
 mod media_urls;

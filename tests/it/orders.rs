@@ -132,7 +132,17 @@ fn stories(of: &[Happening]) -> Vec<Story> {
         .collect()
 }
 
-/// One world, in which every story unfolds on a submission of its own.
+/// Uploads a picture for an author, as a submission names it.
+async fn upload(world: &World, openid: &str, file: &[u8]) -> Value {
+    let fields = [("openid", None, openid.as_bytes()), ("file", Some("light.png"), file)];
+    let (content_type, body) = form(&fields);
+    let upload = world.request(Method::POST, "/v1/uploads", &server_key(0));
+    let upload = world.send(upload.header("content-type", content_type).body(body)).await.expect(201);
+    json!({"upload_id": upload.text("upload_id")})
+}
+
+/// One world, in which every story unfolds on a submission of its own, with pictures of its own: what is known of one says
+/// nothing about another.
 async fn unfold_all(stories: Vec<Story>) {
     /// Each has an author of its own, so that they do not wait for each other.
     const SIDE_BY_SIDE: usize = 6;
@@ -142,18 +152,11 @@ async fn unfold_all(stories: Vec<Story>) {
     let submitted = join_all(shares.into_iter().enumerate().map(|(share, stories)| async move {
         let openid = World::openid(0, &format!("author{share}"));
         world.simulator.visit(&app_id(0), &openid);
-        let mut media = Vec::new();
-        for seed in [1, 2] {
-            let file = picture(GREEN, seed);
-            let fields = [("openid", None, openid.as_bytes()), ("file", Some("light.png"), &file)];
-            let (content_type, body) = form(&fields);
-            let upload = world.request(Method::POST, "/v1/uploads", &server_key(0));
-            let upload = world.send(upload.header("content-type", content_type).body(body)).await.expect(201);
-            media.push(json!({"upload_id": upload.text("upload_id")}));
-        }
-        let body = json!({"scene": "forum", "channel": "square", "media": media, "openid": openid});
         let mut submitted = Vec::new();
-        for story in stories {
+        for (number, story) in std::iter::zip(0.., stories) {
+            let green = |part| picture([number, 160, u8::try_from(share).unwrap()], part);
+            let media = [upload(world, &openid, &green(1)).await, upload(world, &openid, &green(2)).await];
+            let body = json!({"scene": "forum", "channel": "square", "media": media, "openid": openid});
             submitted.push((story, world.submit(&server_key(0), &body).await.expect(201).text("id")));
         }
         (openid, submitted)

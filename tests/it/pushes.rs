@@ -169,16 +169,17 @@ async fn every_form_that_wechat_sends_a_verdict_in_is_understood() {
 async fn a_push_that_says_no_verdict_is_no_pass_and_the_check_is_made_again() {
     let world = World::start().await;
     let alice = world.log_in("alice").await;
-    for (form, forced) in [
+    let forms = [
         ("v2", json!({"errcode": -1008})),
         ("v1", json!({"errcode": -1008})),
         ("v2", json!({"errcode": 43104})),
         ("v2", json!("no_result")),
         ("v2", json!({"verdict": {"suggest": "Pass", "label": 100}})),
         ("v2", json!({"verdict": {"suggest": "pass", "label": 20001}})),
-    ] {
+    ];
+    for (seed, (form, forced)) in std::iter::zip(0.., forms) {
         world.behave(json!({"push_shape": form, "media_verdicts": [forced]}));
-        let id = world.submit_media(&alice, &[picture(GREEN, 1)]).await;
+        let id = world.submit_media(&alice, &[picture(GREEN, seed)]).await;
         world.simulator.idle().await;
         assert!(world.simulator.pushes().last().unwrap().accepted, "there is nothing more to say about it: {forced}");
         let state = world.state(&id).await;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 
 use super::fetch::tell_unproven;
+use super::keep_verdict::{keep, keep_settled};
 use super::wechat_access::{AccessError, WeChatAccess};
 use crate::apps::App;
 use crate::domain::access_state::Api;
@@ -13,6 +14,7 @@ use crate::domain::base_url::BaseUrl;
 use crate::domain::clock::Clock;
 use crate::domain::ids::{OpenId, TraceId};
 use crate::domain::media_path;
+use crate::domain::outcome::Outcome;
 use crate::domain::submission::{Check, Event, Failure, PartName, PartState, Scene, Submission};
 use crate::domain::text::{Content, windows};
 use crate::domain::verdict::Suggest;
@@ -223,7 +225,7 @@ impl Checker {
             let app = &app;
             async move { (trace_id, self.table.link_trace(app, trace_id, &link, now).await, link) }
         }));
-        let (mut events, mut risky) = (Vec::new(), Vec::new());
+        let (mut events, mut risky, mut verdicts) = (Vec::new(), Vec::new(), Vec::new());
         for (trace_id, trace, link) in linked.await {
             let trace = trace?;
             if trace.link.is_some_and(|standing| standing != link) {
@@ -237,14 +239,23 @@ impl Checker {
             if outcome.is_risky() {
                 risky.push(trace_id);
             }
+            if let Outcome::Verdict(verdict) = outcome {
+                verdicts.push((link.part, (verdict, trace_id)));
+            }
         }
         if events.is_empty() {
             return Ok(submission);
+        }
+        for (part, said) in verdicts.iter().filter(|(_, (verdict, _))| verdict.suggest == Suggest::Risky) {
+            keep(&self.table, &self.clock, &submission, *part, *said).await?;
         }
         let applied: Vec<_> = risky.iter().map(|trace_id| Beside::RiskyApplied(&app, trace_id)).collect();
         let (submission, written) = self.apply_with(submission, &events, &applied).await?;
         if written {
             events.iter().for_each(|event| tell_unproven(&submission, event));
+            for (part, said) in verdicts {
+                keep_settled(&self.table, &self.clock, &submission, part, said).await;
+            }
         } else {
             for trace_id in risky {
                 self.table.risky_applied(&app, trace_id).await?;

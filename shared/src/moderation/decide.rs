@@ -1,5 +1,6 @@
 //! Takes a moderator's decision, which holds against every verdict.
 
+use super::keep_verdict::overruled;
 use crate::domain::clock::Clock;
 use crate::domain::submission::{ModeratorDecision, NotDecided, Submission};
 use crate::table::{Beside, Saved, Table, TableError};
@@ -15,7 +16,8 @@ pub enum DecideError {
     Table(#[from] TableError),
 }
 
-/// Decides about a submission, and keeps the record of who did.
+/// Decides about a submission, and keeps the record of who did. What WeChat said otherwise about its media is taken over by
+/// no other submission from now on.
 pub async fn decide(
     table: &Table,
     clock: &Clock,
@@ -28,7 +30,9 @@ pub async fn decide(
     loop {
         let mut decided = submission.clone();
         decided.decide(decision.clone(), clock.now())?;
-        match table.commit(Some(&submission), &mut decided, &[Beside::DecisionRecord]).await? {
+        let overruled = overruled(&decided).into_iter().map(Beside::VerdictOverruled);
+        let beside: Vec<_> = std::iter::once(Beside::DecisionRecord).chain(overruled).collect();
+        match table.commit(Some(&submission), &mut decided, &beside).await? {
             Saved::Done => return Ok(decided),
             Saved::Conflict(standing) => submission = *standing,
         }

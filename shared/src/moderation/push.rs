@@ -1,6 +1,7 @@
 //! Takes what WeChat pushes about a media check: applies it, or keeps it until the check is known.
 
 use super::fetch::tell_unproven;
+use super::keep_verdict::{keep, keep_settled};
 use crate::domain::clock::Clock;
 use crate::domain::ids::{AppId, TraceId};
 use crate::domain::outcome::Outcome;
@@ -64,6 +65,11 @@ pub(super) async fn apply_outcome(
     let mut written = None;
     for consistency in [Consistency::Eventual, Consistency::Strong] {
         let Some(submission) = table.submission(&link.submission, consistency).await? else { continue };
+        if let Outcome::Verdict(verdict) = outcome
+            && outcome.is_risky()
+        {
+            keep(table, clock, &submission, link.part, (verdict, trace_id)).await?;
+        }
         let (submission, changed) = table.change_submission(submission, beside, |one| one.apply(&event, now)).await?;
         if changed {
             written = Some(submission);
@@ -72,6 +78,9 @@ pub(super) async fn apply_outcome(
     }
     if let Some(submission) = &written {
         tell_unproven(submission, &event);
+        if let Outcome::Verdict(verdict) = outcome {
+            keep_settled(table, clock, submission, link.part, (verdict, trace_id)).await;
+        }
     }
     let written = written.is_some();
     if outcome.is_risky()

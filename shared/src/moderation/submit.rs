@@ -7,16 +7,17 @@ use futures_util::future::join_all;
 use sha2::Digest;
 
 use super::ask::{Checker, or_left_to_the_due_queue};
+use super::take_verdict::known_of;
 use crate::apps::App;
 use crate::bucket::{Bucket, BucketError, media_key};
 use crate::domain::author::{Actor, Author, NotAdmitted, Rates};
 use crate::domain::ids::{AuthorId, Channel, OpenId, SubmissionId, UrlSecret};
 use crate::domain::media::MediaType;
 use crate::domain::sha256::Sha256;
-use crate::domain::submission::{Medium, NewSubmission, Scene, Submission};
+use crate::domain::submission::{Check, Event, Medium, NewSubmission, PartName, Scene, Submission};
 use crate::domain::text::Content;
 use crate::error::chain;
-use crate::table::{Admission, Consistency, Saved, TableError};
+use crate::table::{Admission, Admitting, Consistency, Saved, TableError};
 
 /// An upload that a submission is made of.
 #[derive(Clone, Debug)]
@@ -132,15 +133,10 @@ pub async fn submit(
     let author_id = AuthorId::of(&app.id, &request.openid);
     let key = request.idempotency_key.as_deref();
     let keyed = key.map(|key| SubmissionId::from_idempotency_key(&app.id, &author_id, key));
-    let with_access = !checker.access.knows(&app.id);
-    let admission = match table.admission(&app.id, &author_id, keyed.as_ref(), with_access).await {
-        // It may be the app's own item that is out of reach; the token that this process knows is still a token.
-        Err(error) if with_access && error.is_passing() && checker.access.knows_a_token(&app.id) => {
-            table.admission(&app.id, &author_id, keyed.as_ref(), false).await
-        }
-        admission => admission,
-    };
-    let Admission { author, mut standing, access } = admission?;
+    let media: Vec<Sha256> = request.uploads.iter().map(|upload| upload.sha256).collect();
+    let admitting =
+        Admitting { app: &app.id, author: &author_id, id: keyed.as_ref(), scene: request.scene, media: &media };
+    let Admission { author, mut standing, access, known } = admission(checker, admitting).await?;
     if let Some(access) = &access {
         checker.access.learn(access);
     }
@@ -181,36 +177,93 @@ pub async fn submit(
         request_hash: keyed.is_some().then(|| request_hash.clone()),
     };
     let mut submission = Submission::new(new, now);
+    for event in known_of(&submission, &known) {
+        submission.apply(&event, now);
+    }
     let paused = checker.access.paused(&app.id).await;
     let checks = submission.begin_checks(paused, now, |_| true);
+    let taking = Taking { checker, bucket, app, wait, request_hash: &request_hash };
     if submission.media.is_empty() {
-        // A text is answered at once, so it is written once, with its verdict.
         let (admitted, events) = tokio::join!(admit, checker.ask(app, &submission, &checks, wait));
         admitted?;
-        for event in &events {
-            submission.apply(event, clock.now());
-        }
-        if let Saved::Conflict(standing) = table.commit(None, &mut submission, &[]).await? {
-            return repeated(*standing, &request_hash);
-        }
-        let waits = checker.wait_for_author(submission.clone()).await;
-        return Ok(Submitted::New(or_left_to_the_due_queue(submission, waits)));
+        return taking.write_answered(submission, &events).await;
     }
     admit.await?;
-    if let Err(error) = copy_media(bucket, &submission, &request.uploads).await {
-        // Under an id that is made from a key the same may be under way elsewhere, and need its copies.
-        if keyed.is_none() && matches!(error, SubmitError::UploadGone { .. }) {
-            delete_copies(bucket, &submission, &[]).await;
+    // On the heap, for it is large, and a text needs none of it.
+    Box::pin(taking.take_media(submission, &checks, &request.uploads)).await
+}
+
+/// Reads what a submission needs before it is made.
+async fn admission(checker: &Checker, admitting: Admitting<'_>) -> Result<Admission, TableError> {
+    let (table, now) = (&checker.table, checker.clock.now());
+    let with_access = !checker.access.knows(admitting.app);
+    match table.admission(admitting, with_access, now).await {
+        // It may be the app's own item that is out of reach; the token that this process knows is still a token.
+        Err(error) if with_access && error.is_passing() && checker.access.knows_a_token(admitting.app) => {
+            table.admission(admitting, false, now).await
         }
-        return Err(error);
+        admission => admission,
     }
-    // WeChat may download at once, so the secrets of its URLs are written before it is asked.
-    if let Saved::Conflict(standing) = table.commit(None, &mut submission, &[]).await? {
-        delete_copies(bucket, &submission, &standing.media).await;
-        return repeated(*standing, &request_hash);
+}
+
+/// A submission that is admitted, on its way into the table.
+struct Taking<'a> {
+    checker: &'a Checker,
+    bucket: &'a Bucket,
+    app: &'a App,
+    wait: Duration,
+    request_hash: &'a str,
+}
+
+impl Taking<'_> {
+    /// Copies the media, writes the submission, and asks about what is not known.
+    async fn take_media(
+        &self,
+        mut submission: Submission,
+        checks: &[Check],
+        uploads: &[Uploaded],
+    ) -> Result<Submitted, SubmitError> {
+        let Self { checker, bucket, app, wait, request_hash } = *self;
+        if let Err(error) = copy_media(bucket, &submission, uploads).await {
+            // Under an id that is made from a key the same may be under way elsewhere, and need its copies.
+            if submission.request_hash.is_none() && matches!(error, SubmitError::UploadGone { .. }) {
+                delete_copies(bucket, &submission, &[]).await;
+            }
+            return Err(error);
+        }
+        if !checks.iter().any(|check| matches!(check.part, PartName::Medium(_))) {
+            let events = checker.ask(app, &submission, checks, wait).await;
+            return self.write_answered(submission, &events).await;
+        }
+        // WeChat may download at once, so the secrets of its URLs are written before it is asked.
+        if let Saved::Conflict(standing) = checker.table.commit(None, &mut submission, &[]).await? {
+            delete_copies(bucket, &submission, &standing.media).await;
+            return repeated(*standing, request_hash);
+        }
+        let carried = match checker.carry_out(app, submission.clone(), checks, wait).await {
+            Ok(carried) => checker.confirm_known(carried).await,
+            error => error,
+        };
+        Ok(Submitted::New(or_left_to_the_due_queue(submission, carried)))
     }
-    let carried = checker.carry_out(app, submission.clone(), &checks, wait).await;
-    Ok(Submitted::New(or_left_to_the_due_queue(submission, carried)))
+
+    /// Writes a submission once, with all that was answered: a text is answered at once, and media that are known are not
+    /// asked about.
+    async fn write_answered(&self, mut submission: Submission, events: &[Event]) -> Result<Submitted, SubmitError> {
+        let Self { checker, bucket, request_hash, .. } = *self;
+        for event in events {
+            submission.apply(event, checker.clock.now());
+        }
+        if let Saved::Conflict(standing) = checker.table.commit(None, &mut submission, &[]).await? {
+            delete_copies(bucket, &submission, &standing.media).await;
+            return repeated(*standing, request_hash);
+        }
+        let finished = match checker.wait_for_author(submission.clone()).await {
+            Ok(waits) => checker.confirm_known(waits).await,
+            error => error,
+        };
+        Ok(Submitted::New(or_left_to_the_due_queue(submission, finished)))
+    }
 }
 
 /// Gives the submission its own copy of all of its bytes, once, before anybody can see it.

@@ -83,6 +83,7 @@ async fn process_submission(
     }
     let traces: Vec<_> = submission.open_traces().map(|(part, n, trace)| (part, n, trace.clone())).collect();
     submission = checker.link_traces(submission, traces).await?;
+    submission = checker.take_known(submission).await?;
     submission = checker.wait_for_author(submission).await?;
     let paused = checker.access.paused(&app.id).await;
     let now = clock.now();

@@ -1,11 +1,16 @@
 //! Authors as items, and all that is read before one of them submits.
 
+use std::collections::HashMap;
+
 use super::item::{Document, from_item, key, text_of};
-use super::{Consistency, Table, TableError, keys};
+use super::verdicts::{sha256_in, verdict_in};
+use super::{Consistency, KnownVerdict, Table, TableError, keys};
 use crate::domain::access_state::AccessState;
 use crate::domain::author::Author;
+use crate::domain::clock::Timestamp;
 use crate::domain::ids::{AppId, AuthorId, SubmissionId};
-use crate::domain::submission::Submission;
+use crate::domain::sha256::Sha256;
+use crate::domain::submission::{Scene, Submission};
 
 impl Document for Author {
     fn key(&self) -> (String, &'static str) {
@@ -30,6 +35,23 @@ pub struct Admission {
     pub standing: Option<Submission>,
     /// The app's access to WeChat, if it was asked for.
     pub access: Option<AccessState>,
+    /// What WeChat has said about its media.
+    pub known: HashMap<Sha256, KnownVerdict>,
+}
+
+/// What a submission is to be known by, before it is made.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Admitting<'a> {
+    /// The app.
+    pub(crate) app: &'a AppId,
+    /// The author.
+    pub(crate) author: &'a AuthorId,
+    /// Its id, if something may stand there already.
+    pub(crate) id: Option<&'a SubmissionId>,
+    /// The scene.
+    pub(crate) scene: Scene,
+    /// The bytes of its media.
+    pub(crate) media: &'a [Sha256],
 }
 
 impl Table {
@@ -43,25 +65,27 @@ impl Table {
         self.load(&keys::author(app, author), "A", consistency).await
     }
 
-    /// Reads in one call what a submission of `author` needs: the author, what stands under `id` if there may be
-    /// something, and, `with_access`, the app's access to WeChat.
+    /// Reads in one call what a submission needs: its author, what stands under its id if there may be something, what is
+    /// known of its media, and, `with_access`, the app's access to WeChat.
     pub(crate) async fn admission(
         &self,
-        app: &AppId,
-        author: &AuthorId,
-        id: Option<&SubmissionId>,
+        admitting: Admitting<'_>,
         with_access: bool,
+        now: Timestamp,
     ) -> Result<Admission, TableError> {
+        let Admitting { app, author, id, scene, media } = admitting;
         let mut wanted = vec![key(keys::author(app, author), "A")];
         wanted.extend(id.map(|id| key(keys::submission(id), "S")));
         if with_access {
             wanted.push(key(keys::access_state(app), "K"));
         }
+        wanted.extend(Self::verdict_keys(app, scene, media));
         let mut admission = Admission::default();
         for item in self.raw_get_many(wanted, Consistency::Eventual).await? {
             match text_of(&item, "sk").as_deref() {
                 Some("A") => admission.author = Some(from_item(&item)?),
                 Some("S") => admission.standing = Some(from_item(&item)?),
+                Some("V") => admission.known.extend(sha256_in(&item).zip(verdict_in(&item, now))),
                 _ => admission.access = Some(from_item(&item)?),
             }
         }

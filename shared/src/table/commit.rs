@@ -9,8 +9,9 @@ use aws_sdk_dynamodb::types::{
 use serde::Serialize;
 
 use super::item::{Document, Item, from_item, json, key, not_built, number, text, text_of, to_item};
-use super::{Consistency, Table, TableError, back_off, classify, keys};
+use super::{Consistency, Judged, Table, TableError, back_off, classify, keys};
 use crate::domain::ids::{AppId, TraceId};
+use crate::domain::sha256::Sha256;
 use crate::domain::submission::{Decider, Submission};
 use crate::error::Cause;
 use crate::metrics::record_change;
@@ -28,6 +29,8 @@ pub enum Beside<'a> {
     DecisionRecord,
     /// The risky verdict of a trace is applied: it need not be looked for any more.
     RiskyApplied(&'a AppId, &'a TraceId),
+    /// What WeChat said about these bytes of the submission is overruled: nobody takes it over any more.
+    VerdictOverruled(Sha256),
 }
 
 /// What a conditional write came to.
@@ -184,6 +187,11 @@ impl Table {
                     .update_expression("REMOVE queue_pk, queue_sk")
                     .build()
                     .map_err(refused)?;
+                Ok(TransactWriteItem::builder().update(update).build())
+            }
+            Beside::VerdictOverruled(sha256) => {
+                let judged = Judged { app: &submission.app, scene: submission.scene, sha256 };
+                let update = self.overrule_verdict(judged, submission.since)?;
                 Ok(TransactWriteItem::builder().update(update).build())
             }
         }

@@ -2,7 +2,8 @@
 
 use crate::domain::clock::Timestamp;
 use crate::domain::ids::{AppId, AuthorId, Channel, SubmissionId, TraceId};
-use crate::domain::submission::DueKind;
+use crate::domain::sha256::Sha256;
+use crate::domain::submission::{DueKind, Scene};
 
 /// How many shards the due queue has.
 ///
@@ -29,6 +30,10 @@ pub(super) fn access_state(app: &AppId) -> String {
 
 pub(super) fn trace(app: &AppId, trace_id: &TraceId) -> String {
     format!("T#{app}#{trace_id}")
+}
+
+pub(super) fn verdict(app: &AppId, scene: Scene, sha256: Sha256) -> String {
+    format!("V#{app}#{}#{sha256}", scene.number())
 }
 
 /// A moment as a sort key: 13 digits sort like numbers until the year 2286.

@@ -324,10 +324,11 @@ impl Scenario {
         if at(Happening::Withdraw).is_some() {
             return State::Withdrawn;
         }
-        if let (Some((approve, saw)), Some(position)) = (self.moderator, at(Happening::Moderator)) {
-            if saw == Saw::Newest || done.iter().take(position).all(|before| self.is_a_note(*before)) {
-                return if approve { State::Approved } else { State::Rejected };
-            }
+        let unmoved = |position| done.iter().take(position).all(|before| self.is_a_note(*before));
+        if let (Some((approve, saw)), Some(position)) = (self.moderator, at(Happening::Moderator))
+            && (saw == Saw::Newest || unmoved(position))
+        {
+            return if approve { State::Approved } else { State::Rejected };
         }
         let said = self.said(done);
         let heard = |part: PartName| said.iter().any(|(about, _)| *about == part);

@@ -1,0 +1,204 @@
+//! Verdicts on media, kept for a day: what WeChat has said about bytes in a scene holds for the same bytes there.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, Update};
+
+use super::item::{Item, key, not_built, number, text, text_of};
+use super::{Consistency, Table, TableError, classify, keys};
+use crate::domain::clock::Timestamp;
+use crate::domain::ids::{AppId, SubmissionId, TraceId};
+use crate::domain::sha256::Sha256;
+use crate::domain::submission::Scene;
+use crate::domain::verdict::{Label, Suggest, Verdict};
+
+/// How long a verdict is kept, and how long none is kept after a moderator overruled it. WeChat refuses what is submitted
+/// too often (87020) and names no figure; within a day the same picture is posted again most.
+const VERDICT_LIFE_S: i64 = 24 * 3600;
+/// How many submissions a verdict remembers that have taken it: what is said of the bytes later is told to them. Each takes
+/// 26 bytes of the item, and it is written as a whole.
+const MOST_TAKERS: u64 = 100;
+
+/// WeChat's verdict on bytes, and the check that it came of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownVerdict {
+    /// What WeChat said.
+    pub verdict: Verdict,
+    /// WeChat's name for the check.
+    pub trace_id: Option<TraceId>,
+}
+
+/// Which bytes, in which scene of which app.
+#[derive(Clone, Copy, Debug)]
+pub struct Judged<'a> {
+    /// The app.
+    pub app: &'a AppId,
+    /// The scene: WeChat judges by it.
+    pub scene: Scene,
+    /// The bytes.
+    pub sha256: Sha256,
+}
+
+impl Judged<'_> {
+    fn key(self) -> Item {
+        key(keys::verdict(self.app, self.scene, self.sha256), "V")
+    }
+}
+
+/// How grave a verdict is; the graver holds.
+fn rank(suggest: Suggest) -> u64 {
+    match suggest {
+        Suggest::Pass => 0,
+        Suggest::Review => 1,
+        Suggest::Risky => 2,
+    }
+}
+
+fn integer_of(item: &Item, name: &str) -> Option<i64> {
+    item.get(name)?.as_n().ok()?.parse().ok()
+}
+
+/// The verdict in an item, if one holds at that moment.
+pub(super) fn verdict_in(item: &Item, now: Timestamp) -> Option<KnownVerdict> {
+    let now = now.unix_seconds();
+    let holds = integer_of(item, "expires_at")? > now;
+    let overruled = integer_of(item, "overruled_until").is_some_and(|until| until > now);
+    if !holds || overruled {
+        return None;
+    }
+    let suggests = [Suggest::Pass, Suggest::Review, Suggest::Risky];
+    let own = integer_of(item, "suggest")?;
+    let suggest = suggests.into_iter().find(|suggest| i64::try_from(rank(*suggest)) == Ok(own))?;
+    let label = integer_of(item, "label").and_then(|label| u32::try_from(label).ok()).map(Label);
+    let trace_id = text_of(item, "trace_id").and_then(|trace_id| TraceId::parse(&trace_id).ok());
+    Some(KnownVerdict { verdict: Verdict { suggest, label }, trace_id })
+}
+
+/// The bytes that an item is about.
+pub(super) fn sha256_in(item: &Item) -> Option<Sha256> {
+    Sha256::parse(text_of(item, "pk")?.rsplit_once('#')?.1).ok()
+}
+
+fn seconds(at: i64) -> AttributeValue {
+    AttributeValue::N(at.to_string())
+}
+
+impl Table {
+    /// The keys under which verdicts on these bytes stand.
+    pub(super) fn verdict_keys(app: &AppId, scene: Scene, media: &[Sha256]) -> Vec<Item> {
+        let mut distinct = media.to_vec();
+        distinct.sort_unstable();
+        distinct.dedup();
+        distinct.into_iter().map(|sha256| Judged { app, scene, sha256 }.key()).collect()
+    }
+
+    /// What is known of these bytes in this scene; may be a moment old.
+    pub(crate) async fn known_verdicts(
+        &self,
+        app: &AppId,
+        scene: Scene,
+        media: &[Sha256],
+        now: Timestamp,
+    ) -> Result<HashMap<Sha256, KnownVerdict>, TableError> {
+        let items = self.raw_get_many(Self::verdict_keys(app, scene, media), Consistency::Eventual).await?;
+        Ok(items.iter().filter_map(|item| Some((sha256_in(item)?, verdict_in(item, now)?))).collect())
+    }
+
+    /// What is known of these bytes now.
+    pub(crate) async fn known_verdict(
+        &self,
+        judged: Judged<'_>,
+        now: Timestamp,
+    ) -> Result<Option<KnownVerdict>, TableError> {
+        let partition = keys::verdict(judged.app, judged.scene, judged.sha256);
+        let item = self.raw_get(&partition, "V", Consistency::Strong).await?;
+        Ok(item.and_then(|item| verdict_in(&item, now)))
+    }
+
+    /// Keeps a verdict on bytes for a day, unless a graver one holds, or a moderator has overruled one. Returns the
+    /// submissions that have taken the verdict which stood there.
+    pub(crate) async fn keep_verdict(
+        &self,
+        judged: Judged<'_>,
+        known: &KnownVerdict,
+        now: Timestamp,
+    ) -> Result<Vec<SubmissionId>, TableError> {
+        let now = now.unix_seconds();
+        let mut set = "SET suggest = :suggest, expires_at = :expires".to_owned();
+        let mut call = self
+            .client
+            .update_item()
+            .table_name(&self.name)
+            .set_key(Some(judged.key()))
+            .expression_attribute_values(":suggest", number(rank(known.verdict.suggest)))
+            .expression_attribute_values(":expires", seconds(now + VERDICT_LIFE_S))
+            .expression_attribute_values(":now", seconds(now))
+            .condition_expression(
+                "(attribute_not_exists(pk) OR expires_at <= :now OR suggest < :suggest) \
+                 AND (attribute_not_exists(overruled_until) OR overruled_until <= :now)",
+            )
+            .return_values(ReturnValue::AllNew);
+        if let Some(label) = known.verdict.label {
+            set.push_str(", label = :label");
+            call = call.expression_attribute_values(":label", number(u64::from(label.0)));
+        }
+        if let Some(trace_id) = &known.trace_id {
+            set.push_str(", trace_id = :trace_id");
+            call = call.expression_attribute_values(":trace_id", text(trace_id.as_str()));
+        }
+        match call.update_expression(set).send().await {
+            Ok(answer) => {
+                let takers = answer.attributes.as_ref().and_then(|item| item.get("takers")?.as_ss().ok());
+                Ok(takers.into_iter().flatten().filter_map(|id| SubmissionId::parse(id).ok()).collect())
+            }
+            Err(error) if is_refused_by_condition(error.as_service_error()) => Ok(Vec::new()),
+            Err(error) => Err(classify("UpdateItem", error)),
+        }
+    }
+
+    /// Notes that a submission has taken a verdict, if that still holds and has room for one more. Says whether.
+    pub(crate) async fn take_verdict(
+        &self,
+        judged: Judged<'_>,
+        verdict: Verdict,
+        taker: &SubmissionId,
+        now: Timestamp,
+    ) -> Result<bool, TableError> {
+        let call = self
+            .client
+            .update_item()
+            .table_name(&self.name)
+            .set_key(Some(judged.key()))
+            .update_expression("ADD takers :taker")
+            .condition_expression(
+                "suggest = :suggest AND expires_at > :now \
+                 AND (attribute_not_exists(overruled_until) OR overruled_until <= :now) \
+                 AND (attribute_not_exists(takers) OR size(takers) < :most)",
+            )
+            .expression_attribute_values(":taker", AttributeValue::Ss(vec![taker.as_str().to_owned()]))
+            .expression_attribute_values(":suggest", number(rank(verdict.suggest)))
+            .expression_attribute_values(":now", seconds(now.unix_seconds()))
+            .expression_attribute_values(":most", number(MOST_TAKERS));
+        match call.send().await {
+            Ok(_) => Ok(true),
+            Err(error) if is_refused_by_condition(error.as_service_error()) => Ok(false),
+            Err(error) => Err(classify("UpdateItem", error)),
+        }
+    }
+
+    /// The write that ends a verdict because a moderator has decided against it; for a day none is kept in its place.
+    pub(super) fn overrule_verdict(&self, judged: Judged<'_>, now: Timestamp) -> Result<Update, TableError> {
+        Update::builder()
+            .table_name(&self.name)
+            .set_key(Some(judged.key()))
+            .update_expression("SET overruled_until = :until, expires_at = :until")
+            .expression_attribute_values(":until", seconds(now.unix_seconds() + VERDICT_LIFE_S))
+            .build()
+            .map_err(not_built("TransactWriteItems"))
+    }
+}
+
+fn is_refused_by_condition(error: Option<&UpdateItemError>) -> bool {
+    error.is_some_and(UpdateItemError::is_conditional_check_failed_exception)
+}
