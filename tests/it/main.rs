@@ -25,6 +25,7 @@ mod orders;
 mod out_of_reach;
 mod overdue;
 mod pushes;
+mod quotas;
 mod rates;
 mod releases;
 mod requests;

@@ -86,13 +86,13 @@ impl Sweep {
 }
 
 /// What must not wait behind WeChat's quota comes first: verdicts to apply, then erasures, then checks; each oldest first.
-fn precedence(entry: &DueEntry) -> (u8, Timestamp) {
+fn precedence(entry: &DueEntry, made: Option<Timestamp>) -> (u8, Timestamp) {
     let rank = match entry.what {
         Due::Risky(_) => 0,
         Due::Submission(DueKind::Erasure, _) => 1,
         Due::Submission(DueKind::Text | DueKind::Media | DueKind::Both, _) => 2,
     };
-    (rank, entry.due)
+    (rank, made.unwrap_or(entry.due))
 }
 
 impl SweepOverdue {
@@ -121,7 +121,12 @@ impl SweepOverdue {
         for entry in try_join_all(shards).await?.into_iter().flatten() {
             due.entry(entry.app.clone()).or_default().push(entry);
         }
-        due.values_mut().for_each(|entries| entries.sort_by_key(precedence));
+        for entries in due.values_mut() {
+            // What waited for a quota has become due at one moment; what was made first is asked about first.
+            let checks = entries.iter().filter_map(DueEntry::check).cloned().collect::<Vec<_>>();
+            let made = if checks.len() > 1 { self.checker.table.made_at(&checks).await? } else { HashMap::new() };
+            entries.sort_by_key(|entry| precedence(entry, entry.check().and_then(|id| made.get(id)).copied()));
+        }
         Ok(due)
     }
 
@@ -137,7 +142,8 @@ impl SweepOverdue {
         // An app that was taken out of the secret, or is wrong there: what is its own waits until it is back.
         let of_apps = due.into_iter().filter_map(|(app, entries)| Some((apps.get(&app).ok()?, entries)));
         let sweep = stream::iter(of_apps)
-            .map(|(app, entries)| {
+            .then(async |(app, entries)| {
+                let at_once = if self.checker.access.was_paused_lately(&app.id).await { 1 } else { AT_ONCE };
                 stream::iter(entries)
                     .map(move |entry| async move {
                         if self.clock.now() > over || shares.used_up(&entry) {
@@ -145,7 +151,7 @@ impl SweepOverdue {
                         }
                         self.process(app, &entry, shares).await
                     })
-                    .buffer_unordered(AT_ONCE)
+                    .buffer_unordered(at_once)
             })
             .flatten_unordered(APPS_AT_ONCE)
             .fold(Sweep::default(), async |sum, one| sum.and(one))

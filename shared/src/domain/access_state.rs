@@ -199,6 +199,11 @@ impl AccessState {
         }
     }
 
+    /// Whether a pause of any API has lasted until then, or longer.
+    pub fn was_paused_since(&self, since: Timestamp) -> bool {
+        self.pauses.values().any(|pause| pause.until >= since)
+    }
+
     /// Takes the one probe of an API whose pause is over; others wait until the probe has had its time.
     pub fn take_probe(&mut self, api: Api, now: Timestamp) -> Option<Pause> {
         if self.permission(api, now) != Permission::Probe {
@@ -311,6 +316,7 @@ mod tests {
         assert_eq!(state.permission(Api::Text, Timestamp(61_000)), Permission::Paused(Timestamp(120_000)));
         assert_eq!(state.permission(Api::Media, Timestamp(61_000)), Permission::Free);
         assert_eq!(state.permission(Api::Text, Timestamp(120_000)), Permission::Free);
+        assert!(state.was_paused_since(Timestamp(120_000)) && !state.was_paused_since(Timestamp(120_001)));
     }
 
     #[test]

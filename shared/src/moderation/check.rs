@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::admit::{AdmitError, admit_call};
+use super::admit::{AdmitError, admit_check};
 use super::ask::Checker;
 use super::wechat_access::{AccessError, WeChatAccess};
 use crate::apps::App;
@@ -83,7 +83,8 @@ pub async fn check_text(
     rates: &Rates,
     wait: Duration,
 ) -> Result<TextJudged, CheckError> {
-    admit_call(&checker.table, &checker.clock, &app.id, &text.openid, text.actor, rates).await?;
+    let by = (text.actor, rates);
+    admit_check(&checker.table, &checker.access, &checker.clock, &app.id, &text.openid, by).await?;
     let asked = Asked::default();
     let judged = checker.judge_text(app, &text.content, text.scene, &text.openid, &asked);
     let judged = tokio::time::timeout(wait, judged).await;

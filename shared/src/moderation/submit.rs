@@ -6,6 +6,7 @@ use data_encoding::BASE64URL_NOPAD;
 use futures_util::future::join_all;
 use sha2::Digest;
 
+use super::admit::read_admission;
 use super::ask::{Checker, or_left_to_the_due_queue};
 use super::take_verdict::known_of;
 use crate::apps::App;
@@ -17,7 +18,7 @@ use crate::domain::sha256::Sha256;
 use crate::domain::submission::{Check, Event, Medium, NewSubmission, PartName, Scene, Submission};
 use crate::domain::text::Content;
 use crate::error::chain;
-use crate::table::{Admission, Admitting, Consistency, Saved, TableError};
+use crate::table::{Admission, Admitting, Consistency, Judged, Saved, TableError};
 
 /// An upload that a submission is made of.
 #[derive(Clone, Debug)]
@@ -133,13 +134,11 @@ pub async fn submit(
     let author_id = AuthorId::of(&app.id, &request.openid);
     let key = request.idempotency_key.as_deref();
     let keyed = key.map(|key| SubmissionId::from_idempotency_key(&app.id, &author_id, key));
-    let media: Vec<Sha256> = request.uploads.iter().map(|upload| upload.sha256).collect();
-    let admitting =
-        Admitting { app: &app.id, author: &author_id, id: keyed.as_ref(), scene: request.scene, media: &media };
-    let Admission { author, mut standing, access, known } = admission(checker, admitting).await?;
-    if let Some(access) = &access {
-        checker.access.learn(access);
-    }
+    let judged = |upload: &Uploaded| Judged { app: &app.id, scene: request.scene, sha256: upload.sha256 };
+    let media: Vec<_> = request.uploads.iter().map(judged).collect();
+    let admitting = Admitting { app: &app.id, author: &author_id, id: keyed.as_ref(), media: &media };
+    let Admission { author, mut standing, known, .. } =
+        read_admission(table, &checker.access, admitting, clock.now()).await?;
     let author = author.unwrap_or_else(|| Author::new(app.id.clone(), request.openid.clone()));
     // A repeat is known before anything is counted or asked. One that the cheap read misses, for it was made a moment
     // ago, stands in the author's list; one that is made at this very moment is found when it is written.
@@ -191,19 +190,6 @@ pub async fn submit(
     admit.await?;
     // On the heap, for it is large, and a text needs none of it.
     Box::pin(taking.take_media(submission, &checks, &request.uploads)).await
-}
-
-/// Reads what a submission needs before it is made.
-async fn admission(checker: &Checker, admitting: Admitting<'_>) -> Result<Admission, TableError> {
-    let (table, now) = (&checker.table, checker.clock.now());
-    let with_access = !checker.access.knows(admitting.app);
-    match table.admission(admitting, with_access, now).await {
-        // It may be the app's own item that is out of reach; the token that this process knows is still a token.
-        Err(error) if with_access && error.is_passing() && checker.access.knows_a_token(admitting.app) => {
-            table.admission(admitting, false, now).await
-        }
-        admission => admission,
-    }
 }
 
 /// A submission that is admitted, on its way into the table.

@@ -22,12 +22,12 @@ impl Checker {
     /// Takes what is known of the media that are not settled, and notes that it was taken.
     pub(super) async fn take_known(&self, submission: Submission) -> Result<Submission, TableError> {
         let open = submission.parts.iter().filter(|part| !matches!(part.state, PartState::Settled { .. }));
-        let media: Vec<Sha256> = open.filter_map(|part| Some(judged(&submission, part.name)?.sha256)).collect();
+        let media: Vec<_> = open.filter_map(|part| judged(&submission, part.name)).collect();
         if media.is_empty() {
             return Ok(submission);
         }
         let now = self.clock.now();
-        let known = self.table.known_verdicts(&submission.app, submission.scene, &media, now).await?;
+        let known = self.table.known_verdicts(&media, now).await?;
         let events = known_of(&submission, &known);
         if events.is_empty() {
             return Ok(submission);

@@ -18,9 +18,9 @@ use crate::table::{Consistency, Table, TableError};
 use crate::wechat::client::{Credentials, WeChat};
 use crate::wechat::error::{Class, WeChatError};
 
-/// How long a process takes what it read of an app to be true. A pause that another process began is learnt that much
-/// later at most, at the cost of one refused call.
-const KEPT: Duration = Duration::from_secs(30);
+/// How long a process takes what it read of an app to be true: within that time it learns of a pause that another has begun,
+/// and calls no more. It is read with what a submission needs to know of its author anyway.
+const KEPT: Duration = Duration::from_secs(5);
 /// How long no connection to WeChat may come about before an operator has to look.
 const UNREACHED_FOR: Duration = Duration::from_secs(10 * 60);
 
@@ -223,6 +223,14 @@ impl WeChatAccess {
             Permission::Free | Permission::Probe => None,
         };
         Paused { text: paused(Api::Text), media: paused(Api::Media) }
+    }
+
+    /// Whether an API was paused within the last two runs of the sweep: what waits is then asked about one by one, so that
+    /// what is left of the quota goes to what has waited longest.
+    pub async fn was_paused_lately(&self, app: &AppId) -> bool {
+        const LATELY: Duration = Duration::from_secs(2 * 60);
+        let since = self.clock.now().minus(LATELY);
+        self.state(app).await.is_ok_and(|state| state.was_paused_since(since))
     }
 
     /// Calls `api` with the app's token: waits out quotas, tries once more with a newer token if WeChat does not take

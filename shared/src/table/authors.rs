@@ -4,13 +4,13 @@ use std::collections::HashMap;
 
 use super::item::{Document, from_item, key, text_of};
 use super::verdicts::{sha256_in, verdict_in};
-use super::{Consistency, KnownVerdict, Table, TableError, keys};
+use super::{Consistency, Judged, KnownVerdict, Table, TableError, keys};
 use crate::domain::access_state::AccessState;
 use crate::domain::author::Author;
 use crate::domain::clock::Timestamp;
 use crate::domain::ids::{AppId, AuthorId, SubmissionId};
 use crate::domain::sha256::Sha256;
-use crate::domain::submission::{Scene, Submission};
+use crate::domain::submission::Submission;
 
 impl Document for Author {
     fn key(&self) -> (String, &'static str) {
@@ -48,10 +48,8 @@ pub(crate) struct Admitting<'a> {
     pub(crate) author: &'a AuthorId,
     /// Its id, if something may stand there already.
     pub(crate) id: Option<&'a SubmissionId>,
-    /// The scene.
-    pub(crate) scene: Scene,
-    /// The bytes of its media.
-    pub(crate) media: &'a [Sha256],
+    /// The bytes of its media, in its scene.
+    pub(crate) media: &'a [Judged<'a>],
 }
 
 impl Table {
@@ -73,13 +71,13 @@ impl Table {
         with_access: bool,
         now: Timestamp,
     ) -> Result<Admission, TableError> {
-        let Admitting { app, author, id, scene, media } = admitting;
+        let Admitting { app, author, id, media } = admitting;
         let mut wanted = vec![key(keys::author(app, author), "A")];
         wanted.extend(id.map(|id| key(keys::submission(id), "S")));
         if with_access {
             wanted.push(key(keys::access_state(app), "K"));
         }
-        wanted.extend(Self::verdict_keys(app, scene, media));
+        wanted.extend(Self::verdict_keys(media));
         let mut admission = Admission::default();
         for item in self.raw_get_many(wanted, Consistency::Eventual).await? {
             match text_of(&item, "sk").as_deref() {

@@ -33,6 +33,16 @@ pub struct DueEntry {
     pub what: Due,
 }
 
+impl DueEntry {
+    /// The submission that WeChat is to be asked about, if that is what is due.
+    pub fn check(&self) -> Option<&SubmissionId> {
+        match &self.what {
+            Due::Submission(DueKind::Text | DueKind::Media | DueKind::Both, id) => Some(id),
+            Due::Submission(DueKind::Erasure, _) | Due::Risky(_) => None,
+        }
+    }
+}
+
 /// An entry of a list, with the key that it is sorted by.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listed {

@@ -6,6 +6,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::item::{Document, from_item, key, one_of_many, text_of};
 use super::{Consistency, Table, TableError, keys};
+use crate::domain::clock::Timestamp;
 use crate::domain::ids::SubmissionId;
 use crate::domain::submission::{DueKind, Queue, Submission};
 
@@ -65,6 +66,20 @@ impl Table {
         consistency: Consistency,
     ) -> Result<Option<Submission>, TableError> {
         self.load(&keys::submission(id), "S", consistency).await
+    }
+
+    /// When the submissions of these ids were made; those that do not exist are left out.
+    pub async fn made_at(&self, ids: &[SubmissionId]) -> Result<HashMap<SubmissionId, Timestamp>, TableError> {
+        let distinct: BTreeSet<&SubmissionId> = ids.iter().collect();
+        let wanted = distinct.into_iter().map(|id| key(keys::submission(id), "S")).collect();
+        let items = self.raw_get_many(wanted, Consistency::Eventual).await?;
+        let made = items.iter().filter_map(|item| {
+            let id = SubmissionId::parse(text_of(item, "pk")?.strip_prefix("S#")?).ok()?;
+            // The index by author sorts by it. (`keys::moment_of`)
+            let made = text_of(item, "created_at")?.split('#').next()?.parse().ok()?;
+            Some((id, Timestamp(made)))
+        });
+        Ok(made.collect())
     }
 
     /// The submissions of these ids as they stand now, in the same order. Those that do not exist are left out, and so is

@@ -85,23 +85,21 @@ fn seconds(at: i64) -> AttributeValue {
 }
 
 impl Table {
-    /// The keys under which verdicts on these bytes stand.
-    pub(super) fn verdict_keys(app: &AppId, scene: Scene, media: &[Sha256]) -> Vec<Item> {
+    /// The keys under which verdicts on these bytes stand, all of one scene.
+    pub(super) fn verdict_keys(media: &[Judged<'_>]) -> Vec<Item> {
         let mut distinct = media.to_vec();
-        distinct.sort_unstable();
-        distinct.dedup();
-        distinct.into_iter().map(|sha256| Judged { app, scene, sha256 }.key()).collect()
+        distinct.sort_unstable_by_key(|judged| judged.sha256);
+        distinct.dedup_by_key(|judged| judged.sha256);
+        distinct.into_iter().map(Judged::key).collect()
     }
 
-    /// What is known of these bytes in this scene; may be a moment old.
+    /// What is known of these bytes, all of one scene; may be a moment old.
     pub(crate) async fn known_verdicts(
         &self,
-        app: &AppId,
-        scene: Scene,
-        media: &[Sha256],
+        media: &[Judged<'_>],
         now: Timestamp,
     ) -> Result<HashMap<Sha256, KnownVerdict>, TableError> {
-        let items = self.raw_get_many(Self::verdict_keys(app, scene, media), Consistency::Eventual).await?;
+        let items = self.raw_get_many(Self::verdict_keys(media), Consistency::Eventual).await?;
         Ok(items.iter().filter_map(|item| Some((sha256_in(item)?, verdict_in(item, now)?))).collect())
     }
 
