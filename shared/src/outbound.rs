@@ -1,4 +1,8 @@
-//! The way out: HTTP clients over one TLS configuration, through which everything leaves, to AWS and to WeChat.
+//! The way out: HTTP clients over one TLS configuration, through which everything leaves, to AWS, to WeChat, and to where
+//! an owner's URLs lead.
+
+mod fetcher;
+mod public_address;
 
 use std::fmt;
 use std::sync::{Arc, LazyLock};
@@ -7,6 +11,9 @@ use std::time::Duration;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
+
+pub use fetcher::{FetchError, Fetcher, NotAllowed};
+pub use public_address::is_public;
 
 use crate::settings::{self, Lookup, SettingError};
 
@@ -86,7 +93,11 @@ impl Outbound {
 
     /// There is no limit on a whole request: whoever sends one knows how long it may take, and says so.
     pub(crate) fn client(&self, connect_timeout: Duration) -> Result<reqwest::Client, OutboundError> {
-        let builder = reqwest::Client::builder()
+        self.builder(connect_timeout).build().map_err(OutboundError::Client)
+    }
+
+    fn builder(&self, connect_timeout: Duration) -> reqwest::ClientBuilder {
+        reqwest::Client::builder()
             .tls_backend_preconfigured(self.tls.clone())
             // A proxy from the environment would see where everything goes, and choose it.
             .no_proxy()
@@ -104,8 +115,7 @@ impl Outbound {
             .tcp_nodelay(true)
             .tcp_keepalive(KEEPALIVE)
             .tcp_keepalive_interval(KEEPALIVE)
-            .tcp_keepalive_retries(3);
-        builder.build().map_err(OutboundError::Client)
+            .tcp_keepalive_retries(3)
     }
 }
 
@@ -153,21 +163,9 @@ mod tests {
 
     use super::*;
 
-    /// Signed by itself, for 127.0.0.1, 2020 to 2120; made for this test, trusted nowhere else.
-    const CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----\n\
-        MIIBRTCB7KADAgECAgEBMAoGCCqGSM49BAMCMBoxGDAWBgNVBAMMD0dyZWVubGln\n\
-        aHQgdGVzdDAgFw0yMDAxMDEwMDAwMDBaGA8yMTIwMDEwMTAwMDAwMFowGjEYMBYG\n\
-        A1UEAwwPR3JlZW5saWdodCB0ZXN0MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE\n\
-        gQCrh7QbryfEnQSvUnE3o/DZ4PKkhnbbPxDN8jCo6gYIeaKzJsOIVPpI3pMFUBje\n\
-        p3A9SDiaeX9R8QyXgFk6daMhMB8wDwYDVR0RBAgwBocEfwAAATAMBgNVHRMBAf8E\n\
-        AjAAMAoGCCqGSM49BAMCA0gAMEUCIHeU1F9SXc8WLc9GK3HPsc1MkFfiLeA0UmB6\n\
-        D4Ve6uwpAiEAsiJspzytKRy0tpmgAkrQMK97pTDNSJcC0/1L/kdIlaA=\n\
-        -----END CERTIFICATE-----\n";
-    const PRIVATE_KEY: &str = "-----BEGIN PRIVATE KEY-----\n\
-        MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgazPlOVFMMc3287Xx\n\
-        m+CuPsm25R2xu69JUlvzDJ9NChOhRANCAASBAKuHtBuvJ8SdBK9ScTej8Nng8qSG\n\
-        dts/EM3yMKjqBgh5orMmw4hU+kjekwVQGN6ncD1IOJp5f1HxDJeAWTp1\n\
-        -----END PRIVATE KEY-----\n";
+    /// Signed by itself, for 127.0.0.1, 2020 to 2120; made for tests, trusted nowhere else.
+    const CERTIFICATE: &str = include_str!("outbound/loopback.pem");
+    const PRIVATE_KEY: &str = include_str!("outbound/loopback.key");
 
     /// Answers `204` over TLS to each of `connections` connections, from a thread of its own.
     fn tls_server(connections: usize) -> SocketAddr {

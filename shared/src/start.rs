@@ -1,6 +1,7 @@
 //! How a function starts: its settings from the environment, and what it needs built from them, once.
 
 use std::fmt;
+use std::time::Duration;
 
 use crate::aws::AwsSettings;
 use crate::bucket::Bucket;
@@ -9,9 +10,9 @@ use crate::domain::clock::Clock;
 use crate::error::{Cause, chain};
 use crate::moderation::ask::Checker;
 use crate::moderation::wechat_access::WeChatAccess;
-use crate::outbound::{Outbound, OutboundError, extra_ca_pem};
+use crate::outbound::{Fetcher, Outbound, OutboundError, extra_ca_pem};
 use crate::secrets::{SecretError, Secrets};
-use crate::settings::{Lookup, SettingError, optional_url, required, url};
+use crate::settings::{Lookup, SettingError, flag, optional_url, required, url};
 use crate::table::{Table, TableError};
 use crate::wechat::client::WeChat;
 
@@ -105,6 +106,12 @@ impl<'a> Start<'a> {
         };
         let wechat = WeChat::new(self.outbound.wechat_client()?, base);
         Ok(WeChatAccess::new(table.clone(), wechat, self.clock()))
+    }
+
+    /// What fetches URLs that an owner names, each within that time; from public addresses alone, unless
+    /// `GREENLIGHT_ALLOW_PRIVATE` says otherwise.
+    pub fn fetcher(&self, within: Duration) -> Result<Fetcher, StartError> {
+        Ok(Fetcher::new(&self.outbound, flag(self.lookup, "GREENLIGHT_ALLOW_PRIVATE")?, within)?)
     }
 
     /// All that it takes to have content judged, with WeChat reaching us at `GREENLIGHT_PUBLIC_URL`.

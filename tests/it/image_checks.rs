@@ -84,7 +84,7 @@ async fn wrong_requests_are_told_so() {
         (bob.as_str(), json!({"upload_id": upload})),
         (&alice, json!({"upload_id": "no token"})),
         (&alice, json!({})),
-        (&alice, json!({"url": "https://example.com/a.png"})),
+        (&alice, json!({"link": "https://example.com/a.png"})),
     ] {
         problem(world.post(PATH, key, &body).await, 400, "invalid_check");
     }

@@ -1,9 +1,12 @@
 //! The same bytes are checked once a day: whoever posts them again takes the verdict, until a moderator or WeChat says otherwise.
 
 use greenlight_local::simulator::{Api, ForcedVerdict, ReleaseOrder, Verdict};
+use greenlight_tests::awaits::{Stepped, at_every_await, request};
 use greenlight_tests::pictures::{GREEN, RED, YELLOW, picture};
 use greenlight_tests::world::{Plan, World, app_id, server_key};
+use http::Method;
 use serde_json::{Value, json};
+use tower::ServiceExt;
 
 fn asked(world: &World) -> u64 {
     world.simulator.calls(&app_id(0), Api::MediaCheckAsync)
@@ -176,4 +179,56 @@ async fn what_turns_out_to_be_risky_is_told_to_all_that_took_the_pass() {
     push(&world, &trace_of(&world, 0), "pass").await;
     let last = judged(&world, &bob, &file).await;
     assert_eq!((world.state(&last).await, world.state(&first).await), ("rejected", "rejected"));
+}
+
+/// A world in which a picture of alice's has passed, and everything that is pushed from now on is pushed by hand.
+async fn passed() -> (World, String, String) {
+    let world = World::start().await;
+    let alice = world.log_in("alice").await;
+    let first = judged(&world, &alice, &picture(GREEN, 1)).await;
+    (world, alice, first)
+}
+
+async fn risky_while_a_submit_takes_the_pass(waits: usize) -> bool {
+    let (world, alice, first) = passed().await;
+    let upload = world.uploaded(&alice, &picture(GREEN, 1)).await;
+    let body = json!({"scene": "forum", "media": [{"upload_id": upload}]});
+    let router = world.functions.submit_content.clone().router();
+    let mut submit = Stepped::new(router.oneshot(request(Method::POST, "/v1/submissions", &alice, Some(&body))));
+    let ended = submit.run(waits).await;
+    push(&world, &trace_of(&world, 0), "risky").await;
+    let answered = ended.is_some();
+    if !answered {
+        submit.finish().await.unwrap();
+    }
+    for id in world.listed("/v1/submissions", &alice).await {
+        assert_eq!(world.state(&id).await, "rejected", "{first} or what took its pass, at {waits}");
+    }
+    answered
+}
+
+async fn risky_while_a_sweep_takes_the_pass(waits: usize) -> bool {
+    let world = World::start().await;
+    let alice = world.log_in("alice").await;
+    let limit = json!({"submissions": 1, "window_s": 86_400, "by": "bytes"});
+    world.behave(json!({"hold_pushes": true, "repeat_limit": limit}));
+    judged(&world, &alice, &picture(GREEN, 1)).await;
+    let second = judged(&world, &alice, &picture(GREEN, 1)).await;
+    world.simulator.release_pushes(&app_id(0), ReleaseOrder::OldestFirst).await;
+    world.pass(10 * 60);
+    let sweep = world.functions.sweep_overdue.clone();
+    let mut run = Stepped::new(sweep.run());
+    let ended = run.run(waits).await.is_some();
+    push(&world, &trace_of(&world, 0), "risky").await;
+    if !ended {
+        run.finish().await.unwrap();
+    }
+    assert_eq!(world.state(&second).await, "rejected", "at {waits}");
+    ended
+}
+
+#[tokio::test]
+async fn a_verdict_that_turns_risky_while_it_is_taken_over_rejects_whoever_took_it() {
+    at_every_await(risky_while_a_submit_takes_the_pass).await;
+    at_every_await(risky_while_a_sweep_takes_the_pass).await;
 }

@@ -19,6 +19,7 @@ mod image_checks;
 mod known_verdicts;
 mod lists;
 mod logged;
+mod media_by_url;
 mod media_urls;
 mod metrics;
 mod orders;

@@ -239,7 +239,7 @@ fn kinds(calls: &[Call]) -> Vec<CallMatch> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_submit_that_is_throttled_at_any_call_is_503_or_pending_and_fine_later() {
-    let (green, mut turn) = (picture(GREEN, 1), 0);
+    let mut turn = 0;
     for comes in [None, Some(PushComes::AfterTheSubmit), Some(PushComes::BeforeTheAnswer)] {
         let world = World::start().await;
         // Each turn needs a new token.
@@ -250,7 +250,8 @@ async fn a_submit_that_is_throttled_at_any_call_is_503_or_pending_and_fine_later
             let alice = world.log_in(&format!("alice{turn}")).await;
             let mut body = json!({"scene": 2, "text": "你好", "idempotency_key": "once-and-only"});
             if comes.is_some() {
-                body["media"] = json!([{"upload_id": world.uploaded(&alice, &green).await}]);
+                // Each turn has a picture that nothing is known of.
+                body["media"] = json!([{"upload_id": world.uploaded(&alice, &picture(GREEN, turn)).await}]);
             }
             // So that what is known of the app is read again.
             world.pass(31);

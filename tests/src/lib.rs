@@ -24,6 +24,7 @@
 
 pub mod awaits;
 pub mod end_state;
+pub mod files_over_tls;
 pub mod grants;
 pub mod pictures;
 pub mod push_gate;

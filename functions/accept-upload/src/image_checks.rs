@@ -13,9 +13,10 @@ use greenlight::api::problem::{Fault, Problem};
 use greenlight::api::respond::{json, respond};
 use greenlight::api::signed::{self, Upload};
 use greenlight::bucket::BucketError;
-use greenlight::domain::ids::AuthorId;
+use greenlight::domain::ids::{AuthorId, OpenId};
 use greenlight::domain::media::{MediaKind, MediaType};
 use greenlight::domain::verdict::Suggest;
+use greenlight::moderation::admit::admit_check;
 use greenlight::moderation::check::check_image;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, StatusCode};
@@ -73,24 +74,28 @@ impl AcceptUpload {
             _ => problem,
         };
         let bytes = match kind.as_str() {
-            "application/json" => return self.uploaded(caller, headers, body).await,
+            "application/json" => match self.named(caller, headers, body).await? {
+                Named::Upload(medium) => return Ok(medium),
+                Named::Url(bytes) => bytes,
+            },
             "multipart/form-data" => {
                 let body = read_body(headers, body, limit + FORM_OVERHEAD).await.map_err(too_large)?;
                 let form = multipart::read(content_type, body, BUFFERED_BYTES).await?;
-                self.admit(caller, form.openid.as_deref()).await?;
+                self.admit_check(caller, form.openid.as_deref()).await?;
                 form.file
             }
             // What it is, its content says.
             _ if kind.starts_with("image/") || kind == "application/octet-stream" => {
-                self.admit(caller, named_in(query)).await?;
+                self.admit_check(caller, named_in(query)).await?;
                 read_body(headers, body, limit).await.map_err(too_large)?
             }
             _ => {
                 return Err(Problem::new(
                     StatusCode::UNSUPPORTED_MEDIA_TYPE,
                     "unsupported_check",
-                    "请用 multipart/form-data（字段 file）、图片本身，或 JSON {\"upload_id\": …}。",
-                    "Send multipart/form-data with a field `file`, the picture itself, or JSON {\"upload_id\": …}.",
+                    "请用 multipart/form-data（字段 file）、图片本身，或 JSON {\"upload_id\": …}；您的服务器还可以传 {\"url\": …}。",
+                    "Send multipart/form-data with a field `file`, the picture itself, or JSON {\"upload_id\": …}; your \
+                     backend may send {\"url\": …} too.",
                 ));
             }
         };
@@ -101,22 +106,41 @@ impl AcceptUpload {
         Ok((medium.media_type, medium.bytes))
     }
 
+    /// Counts a check of the author that the call is for.
+    async fn admit_check(&self, caller: &Caller, named: Option<&str>) -> Result<OpenId, Problem> {
+        let openid = caller.author(named)?;
+        let by = (caller.actor(), &self.rates);
+        admit_check(&self.table, &self.access, &self.clock, &caller.app.id, &openid, by).await?;
+        Ok(openid)
+    }
+
+    /// The picture that JSON names: one that was uploaded before, or one that we fetch.
+    async fn named(&self, caller: &Caller, headers: &HeaderMap, body: axum::body::Body) -> Result<Named, Problem> {
+        let body = read_body(headers, body, JSON_LIMIT).await?;
+        let mut fields = Fields::parse(&body)?;
+        let (url, named) = (fields.text("url"), fields.text("openid"));
+        let Some(url) = url else {
+            let upload_id = fields.short_text("upload_id", 4_096);
+            let upload_id = fields.finish("invalid_check", upload_id)?;
+            return self.uploaded(caller, named.as_deref(), &upload_id).await.map(Named::Upload);
+        };
+        // One or the other: `upload_id` beside it is a field too many.
+        fields.finish("invalid_check", Some(()))?;
+        caller.must_be_owner()?;
+        self.admit_check(caller, named.as_deref()).await?;
+        self.fetch(caller, &url).await.map(Named::Url)
+    }
+
     async fn uploaded(
         &self,
         caller: &Caller,
-        headers: &HeaderMap,
-        body: axum::body::Body,
+        named: Option<&str>,
+        upload_id: &str,
     ) -> Result<(MediaType, Bytes), Problem> {
-        let body = read_body(headers, body, JSON_LIMIT).await?;
-        let mut fields = Fields::parse(&body)?;
-        let upload_id = fields.short_text("upload_id", 4_096);
-        let named = fields.text("openid");
-        let upload_id = fields.finish("invalid_check", upload_id)?;
-        let openid = caller.author(named.as_deref())?;
-        self.admit(caller, named.as_deref()).await?;
+        let openid = self.admit_check(caller, named).await?;
         let gone =
             || invalid_check("upload_id", "上传已失效，请重新上传。", "It is not good any more; upload it again.");
-        let upload: Upload = signed::verify_or_read_again(&self.secrets, &caller.apps, &upload_id, self.clock.now())
+        let upload: Upload = signed::verify_or_read_again(&self.secrets, &caller.apps, upload_id, self.clock.now())
             .await
             .map_err(|_| gone())?;
         // Somebody else's looks as if it had never been.
@@ -132,6 +156,14 @@ impl AcceptUpload {
         })?;
         Ok((upload.media_type, bytes))
     }
+}
+
+/// What JSON names.
+enum Named {
+    /// A picture that was made safe when it was uploaded.
+    Upload((MediaType, Bytes)),
+    /// Bytes of which nothing is known.
+    Url(Bytes),
 }
 
 /// The openid that a query names: a picture that comes alone has no other place for it.

@@ -1,5 +1,6 @@
 //! Pictures and sound in: uploads made safe and immutable.
 
+mod by_url;
 mod image_checks;
 pub mod make_safe;
 mod multipart;
@@ -21,6 +22,7 @@ use greenlight::domain::clock::Clock;
 use greenlight::domain::media::MAX_MEDIUM_BYTES;
 use greenlight::moderation::ask::AUTHOR_WAITS;
 use greenlight::moderation::wechat_access::WeChatAccess;
+use greenlight::outbound::Fetcher;
 use greenlight::secrets::Secrets;
 use greenlight::settings::{InvokeMode, Lookup, optional_url};
 use greenlight::start::{Start, StartError};
@@ -36,6 +38,9 @@ const BUFFERED_BYTES: u64 = 4 * 1024 * 1024;
 
 /// What all decodings at a time may take, in MiB. On Lambda there is one at a time; one machine has many.
 const DECODING_MIB: usize = 512;
+
+/// How long fetching what a URL names may take: the function has 30 seconds, and up to 15 of them may go into putting it.
+const FETCHES_WITHIN: Duration = Duration::from_secs(10);
 
 /// What the function holds while it lives.
 #[derive(Clone, Debug)]
@@ -56,6 +61,8 @@ pub struct AcceptUpload {
     pub largest: u64,
     /// How long an author waits for WeChat.
     pub author_waits: Duration,
+    /// What fetches media by URL.
+    pub fetcher: Fetcher,
     /// What decoding pictures may take at a time, in MiB.
     pub memory: Arc<Semaphore>,
 }
@@ -71,11 +78,13 @@ impl AcceptUpload {
             InvokeMode::ResponseStream => MAX_MEDIUM_BYTES,
             InvokeMode::Buffered => BUFFERED_BYTES,
         };
+        let fetcher = start.fetcher(FETCHES_WITHIN)?;
         let memory = Arc::new(Semaphore::new(DECODING_MIB));
         let (secrets, connected) = tokio::join!(start.secrets(), table.connect());
         connected?;
         let (secrets, clock, rates) = (secrets?, start.clock(), Rates::default());
-        Ok(Self { access, table, bucket, secrets, clock, rates, largest, author_waits: AUTHOR_WAITS, memory })
+        let author_waits = AUTHOR_WAITS;
+        Ok(Self { access, table, bucket, secrets, clock, rates, largest, author_waits, fetcher, memory })
     }
 
     /// The routes.

@@ -76,12 +76,13 @@ pub(crate) async fn upload(State(function): State<Arc<AcceptUpload>>, request: R
                 let author = function.admit(&caller, form.openid.as_deref()).await?;
                 function.take_in(&caller, author, form.file, None, StatusCode::CREATED).await
             }
-            "application/json" => function.open_form(&caller, &head.headers, body).await,
+            "application/json" => function.upload_later(&caller, &head.headers, body).await,
             _ => Err(Problem::new(
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 "unsupported_upload",
-                "请用 multipart/form-data（字段 file）上传，或用 JSON {\"kind\": \"image\"} 申请上传表单。",
-                "Send multipart/form-data with a field `file`, or JSON {\"kind\": \"image\"} for an upload form.",
+                "请用 multipart/form-data（字段 file）上传，用 JSON {\"kind\": \"image\"} 申请上传表单，或由您的服务器传 {\"url\": …}。",
+                "Send multipart/form-data with a field `file`, JSON {\"kind\": \"image\"} for an upload form, or, from your \
+                 backend, {\"url\": …}.",
             )),
         }
     };
@@ -169,20 +170,34 @@ impl AcceptUpload {
         Ok(json(status, &UploadView { upload_id: &upload_id, kind, sha256, width, height, changed: &changed }))
     }
 
-    async fn open_form(&self, caller: &Caller, headers: &HeaderMap, body: axum::body::Body) -> Reply {
+    /// What JSON asks for: a form to upload with, or that we fetch what a URL names.
+    async fn upload_later(&self, caller: &Caller, headers: &HeaderMap, body: axum::body::Body) -> Reply {
         let body = read_body(headers, body, JSON_LIMIT).await?;
         let mut fields = Fields::parse(&body)?;
-        let kind = match fields.text("kind").as_deref() {
+        let (url, kind, named) = (fields.text("url"), fields.text("kind"), fields.text("openid"));
+        let kind = match kind.as_deref() {
             Some("image") => Some(MediaKind::Image),
             Some("audio") => Some(MediaKind::Audio),
+            // What is fetched is what it is.
+            None if url.is_some() => None,
             _ => {
                 fields.fault("kind", "必须是 image 或 audio。", "It must be image or audio.");
                 None
             }
         };
-        let named = fields.text("openid");
+        if let Some(url) = url {
+            fields.finish("invalid_upload", Some(()))?;
+            caller.must_be_owner()?;
+            let author = self.admit(caller, named.as_deref()).await?;
+            let bytes = self.fetch(caller, &url).await?;
+            return self.take_in(caller, author, bytes, kind, StatusCode::CREATED).await;
+        }
         let kind = fields.finish("invalid_upload", kind)?;
-        let author = self.admit(caller, named.as_deref()).await?;
+        self.open_form(caller, named.as_deref(), kind).await
+    }
+
+    async fn open_form(&self, caller: &Caller, named: Option<&str>, kind: MediaKind) -> Reply {
+        let author = self.admit(caller, named).await?;
         let (key, now) = (incoming_key(), self.clock.now());
         let form = self.bucket.form(&key, self.largest, now, FORM).map_err(|error| {
             tracing::error!(event = "form_not_signed", error = %error, "an upload form could not be signed");
