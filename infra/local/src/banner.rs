@@ -35,9 +35,9 @@ fn keep(variable: &str, command: &str, field: &str) -> String {
 ///
 /// Each names the whole URL, so that it can be read, and pasted, without looking up what stands above; what is secret, and
 /// what the one before has answered, stands in a variable. A key that was made up is printed once; one that was given is
-/// known to whoever gave it, and never printed.
-pub fn steps(url: &str, app: &LocalApp, simulates: bool, key_is_given: bool) -> Vec<Step> {
-    let code = if simulates { "alice-'$RANDOM'" } else { "CODE_FROM_WX_LOGIN" };
+/// known to whoever gave it, and never printed. `simulator` is where WeChat is simulated, if it is.
+pub fn steps(url: &str, app: &LocalApp, simulator: Option<&str>, key_is_given: bool) -> Vec<Step> {
+    let code = if simulator.is_some() { "alice-'$RANDOM'" } else { "CODE_FROM_WX_LOGIN" };
     let (risky, doubtful) = (RISKY_WORDS[0], REVIEW_WORDS[0]);
     let author = r#"-H "Authorization: Bearer $TOKEN""#;
     let owner = r#"-H "Authorization: Bearer $KEY""#;
@@ -56,7 +56,7 @@ pub fn steps(url: &str, app: &LocalApp, simulates: bool, key_is_given: bool) -> 
     let judged = |variable: &str| format!("while {} | grep -q '\"pending\"'; do sleep 0.2; done; {0}", get(variable));
     let step = |title, command| Step { title, command };
     let key = if key_is_given { "${KEY:?is to be the server key that you gave}" } else { app.server_key.as_str() };
-    vec![
+    let mut steps = vec![
         step("the owner: keep the server key in a variable", format!(r#"KEY={key}; echo "server key: kept""#)),
         step("log in", keep("TOKEN", &format!("curl -s {url}/v1/sessions -d '{{\"code\":\"{code}\"}}'"), "token")),
         step(
@@ -85,7 +85,13 @@ pub fn steps(url: &str, app: &LocalApp, simulates: bool, key_is_given: bool) -> 
                 get("DOUBTFUL"),
             ),
         ),
-    ]
+    ];
+    if let Some(simulator) = simulator {
+        let fetched = format!("curl -s {simulator}/simulator/checks | grep -A 3 '\"media_url\": \"http'");
+        let behind = steps.iter().position(|step| step.title.ends_with("now anyone sees it")).unwrap_or(steps.len());
+        steps.insert(behind, step("a picture: the URL that WeChat was given, and that it read all of it", fetched));
+    }
+    steps
 }
 
 /// The whole text.
@@ -123,7 +129,7 @@ pub fn text(flags: &Flags, app: &LocalApp, url: &str, wechat: &str) -> String {
         let _ = writeln!(text, "  {name:<12} {fact}");
     }
     text.push_str("\nTry it, one after another in one shell (bash):\n依次粘贴到同一个 bash 终端即可体验：\n");
-    for step in steps(url, app, simulates, key_is_given) {
+    for step in steps(url, app, simulates.then_some(wechat), key_is_given) {
         let _ = writeln!(text, "\n# {}\n{}", step.title, step.command);
     }
     text.push_str("\nCtrl-C ends it.\n");

@@ -72,7 +72,7 @@ fn pasted(commands: &[(String, String)]) -> BTreeMap<String, String> {
 async fn every_command_of_the_banner_works_as_printed() {
     let run = Run::start(&[]);
     let commands = commands(&run.banner);
-    assert_eq!(commands.len(), 14, "{}", run.banner);
+    assert_eq!(commands.len(), 15, "{}", run.banner);
     let printed = pasted(&commands);
     let said = |title: &str| {
         let mut found = printed.iter().filter(|(name, _)| name.starts_with(title)).map(|(_, text)| text.as_str());
@@ -89,6 +89,9 @@ async fn every_command_of_the_banner_works_as_printed() {
 
     let public = json("a picture: wait");
     assert_eq!(public["state"], "approved", "{public}");
+    let fetched = said("a picture: the URL");
+    let size = picture([40, 180, 60], 2).len();
+    assert!(fetched.contains("/media/") && fetched.contains(&format!("\"media_bytes\": {size}")), "{fetched}");
     let feed = json("a picture: now");
     let listed: Vec<&Value> = feed["submissions"].as_array().unwrap().iter().map(|one| &one["id"]).collect();
     assert_eq!(listed, [&public["id"], &clean["id"]], "newest first");
