@@ -98,10 +98,12 @@ fn clean(bytes: &[u8]) -> Result<(MediaType, Vec<u8>), Unfit> {
     let of = |media_type| move |clean| (media_type, clean);
     if bytes.starts_with(b"RIFF") && bytes.get(8..12) == Some(b"WAVE") {
         wav::clean(bytes).map(of(MediaType::Wav))
-    } else if let Some(found) = foreign::recognise(bytes) {
-        Err(Unfit::NotAccepted { found })
     } else {
-        clean_tagged_sound(bytes)
+        // Only what is no sound to us is asked what else it is: signatures are short, and sound may begin as any of them.
+        clean_tagged_sound(bytes).map_err(|unfit| match (unfit, foreign::recognise(bytes)) {
+            (Unfit::Unknown, Some(found)) => Unfit::NotAccepted { found },
+            (unfit, _) => unfit,
+        })
     }
 }
 
@@ -131,10 +133,10 @@ fn clean_tagged_sound(bytes: &[u8]) -> Result<(MediaType, Vec<u8>), Unfit> {
         return Err(damaged("it holds no sound"));
     }
     // A frame may be so made that it is a video's beginning as well; only without its tags does that show.
-    match foreign::recognise(&clean) {
-        Some(found) => Err(Unfit::NotAccepted { found }),
-        None => Ok((media_type, clean)),
+    if foreign::is_movie(&clean) {
+        return Err(Unfit::NotAccepted { found: Found::Video });
     }
+    Ok((media_type, clean))
 }
 
 /// Why bytes are no medium that can be judged.
