@@ -2,7 +2,7 @@
 
 mod image_checks;
 pub mod make_safe;
-mod multipart;
+pub mod multipart;
 pub mod picture;
 mod uploads;
 
