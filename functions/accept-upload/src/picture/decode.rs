@@ -14,6 +14,8 @@ use super::NoPicture;
 
 /// No format's own limit is lower than what is refused by the memory it takes.
 const LARGEST_SIDE: usize = 65_535;
+/// A progressive JPEG comes in eighteen at most, by libjpeg's own script; each takes the time of all pixels, however short it is.
+const MOST_SCANS: usize = 32;
 /// A colour profile that is larger describes a printer, or something else altogether.
 const LARGEST_PROFILE: usize = 2 * 1024 * 1024;
 
@@ -137,6 +139,7 @@ fn jpeg_decoder(bytes: &[u8]) -> JpegDecoder<ZCursor<&[u8]>> {
         .set_strict_mode(true)
         .set_max_width(LARGEST_SIDE)
         .set_max_height(LARGEST_SIDE)
+        .jpeg_set_max_scans(MOST_SCANS)
         .jpeg_set_out_colorspace(ColorSpace::RGB);
     JpegDecoder::new_with_options(ZCursor::new(bytes), options)
 }

@@ -327,6 +327,16 @@ fn a_frame_that_is_larger_than_its_picture_is_not_decoded() {
 }
 
 #[test]
+fn a_progressive_jpeg_of_too_many_scans_is_refused() {
+    let jpeg = as_jpeg(&plain(GREEN, 32), |encoder| encoder.set_progressive(true));
+    let last = jpeg.windows(2).rposition(|marker| marker == [0xFF, 0xDA]).unwrap();
+    let (scan, end) = jpeg[last..].split_at(jpeg.len() - last - 2);
+    let with = |scans: usize| [&jpeg[..last], &scan.repeat(scans), end].concat();
+    is_about(*seen(&anew(&with(10)).unwrap()).get_pixel(9, 9), GREEN);
+    assert_eq!(anew(&with(60)), Err(NoPicture::Damaged));
+}
+
+#[test]
 fn large_pictures_become_smaller_upright_and_keep_their_sides() {
     let wide = plain(GREEN, 64).resize_exact(9_000, 300, image::imageops::FilterType::Nearest);
     let picture = anew(&as_jpeg(&DynamicImage::ImageRgb8(wide.into_rgb8()), |_| ())).unwrap();
