@@ -3,7 +3,7 @@
 mod by_url;
 mod image_checks;
 pub mod make_safe;
-mod multipart;
+pub mod multipart;
 pub mod picture;
 mod uploads;
 

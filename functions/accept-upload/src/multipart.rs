@@ -6,9 +6,12 @@ use http::StatusCode;
 use multer::{Constraints, Multipart, SizeLimit};
 
 /// The parts of a form that are read.
-pub(crate) struct UploadedForm {
-    pub(crate) file: Bytes,
-    pub(crate) openid: Option<String>,
+#[derive(Clone, Debug)]
+pub struct UploadedForm {
+    /// The file.
+    pub file: Bytes,
+    /// Whose it is, where a server key calls.
+    pub openid: Option<String>,
 }
 
 fn invalid(faults: Vec<Fault>) -> Problem {
@@ -17,7 +20,10 @@ fn invalid(faults: Vec<Fault>) -> Problem {
 }
 
 /// Reads a form of `content_type`: the field `file` of at most `limit` bytes and, where a server key calls, `openid`.
-pub(crate) async fn read(content_type: &str, body: Bytes, limit: u64) -> Result<UploadedForm, Problem> {
+///
+/// # Errors
+/// When it is no whole form, is too large, or has other fields.
+pub async fn read(content_type: &str, body: Bytes, limit: u64) -> Result<UploadedForm, Problem> {
     let not_a_form =
         || invalid(vec![Fault::new("file", "不是完整的 multipart/form-data。", "It is no whole multipart/form-data.")]);
     let boundary = multer::parse_boundary(content_type).map_err(|_| not_a_form())?;

@@ -19,8 +19,11 @@ pub use decode::Source;
 
 /// No side is longer. Phones show less, and WeChat's own client scales what it previews.
 pub const LONGEST_SIDE: u32 = 4_096;
-/// What decoding one picture may take, in bytes: see [`memory`].
+/// What the pixels of one picture may take, in bytes: see [`memory`].
 pub const MOST_MEMORY: u64 = 300 * 1024 * 1024;
+/// What a picture takes however few pixels it has, in bytes: the file once more, a profile, tables, what is written, and room
+/// for the 16 MiB that a WebP can say is to come.
+const BESIDES: u64 = 24 * 1024 * 1024;
 
 /// A picture as it is judged, stored and served.
 #[derive(Clone, Debug, PartialEq)]
@@ -57,18 +60,19 @@ pub enum NoPicture {
     /// Pixels are missing, or it is malformed.
     #[error("damaged")]
     Damaged,
-    /// Decoding it would take more than [`MOST_MEMORY`].
+    /// Its pixels would take more than [`MOST_MEMORY`].
     #[error("too many pixels")]
     TooManyPixels,
 }
 
-/// How much memory it takes to make a picture of this, in bytes, as its header has it.
+/// How much memory it takes at most to make a picture of this, in bytes: its pixels, as the header has them, and what any
+/// picture takes besides.
 ///
 /// # Errors
-/// When the header is no header, or says more than [`MOST_MEMORY`].
+/// When the header is no header, or says that its pixels take more than [`MOST_MEMORY`].
 pub fn memory(source: Source, bytes: &[u8]) -> Result<u64, NoPicture> {
     let needed = decode::memory(source, bytes)?;
-    if needed > MOST_MEMORY { Err(NoPicture::TooManyPixels) } else { Ok(needed) }
+    if needed > MOST_MEMORY { Err(NoPicture::TooManyPixels) } else { Ok(needed + BESIDES) }
 }
 
 /// Decodes a picture and encodes it anew. Takes the time of a core: not for a thread on which others wait.

@@ -4,6 +4,7 @@ use std::io::Cursor;
 
 use image::metadata::Orientation;
 use image::{DynamicImage, GrayAlphaImage, GrayImage, ImageDecoder, RgbImage, RgbaImage};
+use image_webp::WebPDecoder;
 use zune_core::bytestream::ZCursor;
 use zune_core::colorspace::ColorSpace;
 use zune_core::options::DecoderOptions;
@@ -13,6 +14,8 @@ use super::NoPicture;
 
 /// No format's own limit is lower than what is refused by the memory it takes.
 const LARGEST_SIDE: usize = 65_535;
+/// A progressive JPEG comes in eighteen at most, by libjpeg's own script; each takes the time of all pixels, however short it is.
+const MOST_SCANS: usize = 32;
 /// A colour profile that is larger describes a printer, or something else altogether.
 const LARGEST_PROFILE: usize = 2 * 1024 * 1024;
 
@@ -100,8 +103,10 @@ pub(super) fn memory(source: Source, bytes: &[u8]) -> Result<u64, NoPicture> {
             (u64::from(u16::from_le_bytes([a, b])), u64::from(u16::from_le_bytes([c, d])), 1 + 4 + 4 + 3)
         }
         Source::Webp => {
-            let decoder = image::codecs::webp::WebPDecoder::new(Cursor::new(bytes)).map_err(damaged)?;
-            let (width, height) = decoder.dimensions();
+            let (width, height) = WebPDecoder::new(Cursor::new(bytes)).map_err(damaged)?.dimensions();
+            if has_larger_frame(bytes, width, height) {
+                return Err(NoPicture::Damaged);
+            }
             // Planes of luma and colour, and a canvas for the frames of an animation.
             (u64::from(width), u64::from(height), 2 + 4 + 4 + 3)
         }
@@ -134,6 +139,7 @@ fn jpeg_decoder(bytes: &[u8]) -> JpegDecoder<ZCursor<&[u8]>> {
         .set_strict_mode(true)
         .set_max_width(LARGEST_SIDE)
         .set_max_height(LARGEST_SIDE)
+        .jpeg_set_max_scans(MOST_SCANS)
         .jpeg_set_out_colorspace(ColorSpace::RGB);
     JpegDecoder::new_with_options(ZCursor::new(bytes), options)
 }
@@ -225,7 +231,10 @@ fn decoded_jpeg(bytes: &[u8]) -> Result<(Jpeg, Vec<u8>), NoPicture> {
 }
 
 fn png(bytes: &[u8]) -> Result<Decoded, NoPicture> {
-    let mut decoder = png::Decoder::new(Cursor::new(bytes));
+    // A profile comes compressed, and one of a few kilobytes may be as large as the decoder's limit.
+    let limits = png::Limits { bytes: 4 * LARGEST_PROFILE };
+    let mut decoder = png::Decoder::new_with_limits(Cursor::new(bytes), limits);
+    decoder.set_ignore_text_chunk(true);
     decoder.set_transformations(png::Transformations::normalize_to_color8());
     let mut reader = decoder.read_info().map_err(damaged)?;
     let mut pixels = vec![0; reader.output_buffer_size().ok_or(NoPicture::TooManyPixels)?];
@@ -258,7 +267,12 @@ fn png(bytes: &[u8]) -> Result<Decoded, NoPicture> {
 }
 
 fn gif(bytes: &[u8]) -> Result<Decoded, NoPicture> {
-    let decoder = image::codecs::gif::GifDecoder::new(Cursor::new(bytes)).map_err(damaged)?;
+    let mut decoder = image::codecs::gif::GifDecoder::new(Cursor::new(bytes)).map_err(damaged)?;
+    let (width, height) = decoder.dimensions();
+    // A frame may say that it is larger than the screen that it stands on, by any measure.
+    let mut limits = image::Limits::no_limits();
+    limits.max_alloc = Some(u64::from(width) * u64::from(height) * 4);
+    decoder.set_limits(limits).map_err(damaged)?;
     let image = DynamicImage::from_decoder(decoder).map_err(damaged)?;
     Ok(Decoded {
         image,
@@ -279,14 +293,41 @@ fn has_second_frame(bytes: &[u8]) -> bool {
 }
 
 fn webp(bytes: &[u8]) -> Result<Decoded, NoPicture> {
-    let mut decoder = image::codecs::webp::WebPDecoder::new(Cursor::new(bytes)).map_err(damaged)?;
-    let is_animated = decoder.has_animation();
-    let profile = profile_of(decoder.icc_profile().ok().flatten());
-    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-    let image = DynamicImage::from_decoder(decoder).map_err(damaged)?;
+    let mut decoder = WebPDecoder::new(Cursor::new(bytes)).map_err(damaged)?;
+    // A profile may say that it has four gigabytes, and they would be there before it is read.
+    decoder.set_memory_limit(LARGEST_PROFILE);
+    let (width, height) = decoder.dimensions();
+    let mut pixels = vec![0; decoder.output_buffer_size().ok_or(NoPicture::TooManyPixels)?];
+    decoder.read_image(&mut pixels).map_err(damaged)?;
+    let image = if decoder.has_alpha() {
+        RgbaImage::from_raw(width, height, pixels).map(DynamicImage::ImageRgba8)
+    } else {
+        RgbImage::from_raw(width, height, pixels).map(DynamicImage::ImageRgb8)
+    };
+    let exif = decoder.exif_metadata().ok().flatten();
+    let orientation = exif.and_then(|exif| Orientation::from_exif_chunk(&exif));
     // (RFC 9649, 2.5 and 2.6: the first chunk of pixels is `VP8 ` or `VP8L`.)
     let is_lossless = bytes.windows(4).find(|chunk| *chunk == b"VP8 " || *chunk == b"VP8L") == Some(b"VP8L");
-    Ok(Decoded { image, profile, gamma: None, orientation, is_lossless, is_animated })
+    Ok(Decoded {
+        image: image.ok_or(NoPicture::Damaged)?,
+        profile: profile_of(decoder.icc_profile().ok().flatten()),
+        gamma: None,
+        orientation: orientation.unwrap_or(Orientation::NoTransforms),
+        is_lossless,
+        is_animated: decoder.is_animated(),
+    })
+}
+
+/// Whether a lossy frame says that it is larger than the picture that it stands in: decoders find out when they have decoded
+/// it. (RFC 6386, 9.1: a chunk begins with a tag of three bytes, a start code, and both sides in 14 bits each.)
+fn has_larger_frame(webp: &[u8], width: u32, height: u32) -> bool {
+    let side = |low: u8, high: u8| u32::from(u16::from_le_bytes([low, high]) & 0x3FFF);
+    webp.windows(18).any(|chunk| match chunk {
+        [b'V', b'P', b'8', b' ', _, _, _, _, _, _, _, 0x9D, 0x01, 0x2A, w, wide, h, high] => {
+            side(*w, *wide) > width || side(*h, *high) > height
+        }
+        _ => false,
+    })
 }
 
 fn bmp(bytes: &[u8]) -> Result<Decoded, NoPicture> {

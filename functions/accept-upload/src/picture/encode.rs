@@ -1,5 +1,7 @@
 //! From plain pixels to the bytes that are stored: PNG where that is small enough and nothing was lost before, else JPEG.
 
+use std::io::{self, Write};
+
 use greenlight::domain::media::MediaType;
 use image::DynamicImage;
 use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
@@ -10,6 +12,8 @@ use super::canvas::scaled;
 pub(super) const LARGEST: usize = 4 * 1024 * 1024;
 /// A PNG that is larger is a photo, and phones pay for it.
 const LARGEST_PNG: usize = 1024 * 1024;
+/// A PNG is written in chunks of so many bytes.
+const PNG_CHUNK: usize = 64 * 1024;
 /// WeChat takes 1 MB in a direct check; with what stands around the picture, in bytes.
 const LARGEST_DIRECT: usize = 1_000_000;
 /// Nobody tells it from the original; each step down is taken only where it would be too large otherwise.
@@ -34,12 +38,12 @@ pub(super) fn encode(image: &DynamicImage, is_lossless: bool) -> Encoded {
         height: image.height(),
         is_smaller,
     };
-    if is_lossless && let Some(bytes) = png(image).filter(|bytes| bytes.len() <= LARGEST_PNG) {
+    if is_lossless && let Some(bytes) = png(image) {
         return encoded(MediaType::Png, bytes, image, false);
     }
     // The colours of drawings and of writing on them have edges, which 4:2:0 smears.
     let sampling = if is_lossless { SamplingFactor::F_1_1 } else { SamplingFactor::F_2_2 };
-    if let Some(bytes) = QUALITIES.iter().find_map(|quality| jpeg(image, *quality, sampling)) {
+    if let Some(bytes) = QUALITIES.iter().find_map(|quality| jpeg(image, *quality, sampling, LARGEST)) {
         return encoded(MediaType::Jpeg, bytes, image, false);
     }
     // Noise: as many pixels as fit.
@@ -47,7 +51,7 @@ pub(super) fn encode(image: &DynamicImage, is_lossless: bool) -> Encoded {
     loop {
         side = side * 3 / 4;
         let smaller = scaled(image, side.max(1));
-        if let Some(bytes) = jpeg(&smaller, 60, SamplingFactor::F_2_2) {
+        if let Some(bytes) = jpeg(&smaller, 60, SamplingFactor::F_2_2, LARGEST) {
             return encoded(MediaType::Jpeg, bytes, &smaller, true);
         }
     }
@@ -55,35 +59,63 @@ pub(super) fn encode(image: &DynamicImage, is_lossless: bool) -> Encoded {
 
 /// A JPEG below 1 MB of a picture that is a screen large: noise in full size takes lower quality.
 pub(super) fn small_jpeg(image: &DynamicImage) -> Option<Vec<u8>> {
-    let jpegs = QUALITIES.iter().filter_map(|quality| jpeg(image, *quality, SamplingFactor::F_2_2));
-    jpegs.into_iter().find(|bytes| bytes.len() < LARGEST_DIRECT)
+    QUALITIES.iter().find_map(|quality| jpeg(image, *quality, SamplingFactor::F_2_2, LARGEST_DIRECT))
 }
 
-/// A JPEG, if it is not too large.
-fn jpeg(image: &DynamicImage, quality: u8, sampling: SamplingFactor) -> Option<Vec<u8>> {
+/// What an encoder writes, up to so many bytes: of noise in full size it would go on for seconds to make what is thrown away.
+struct Bounded {
+    bytes: Vec<u8>,
+    largest: usize,
+}
+
+impl Bounded {
+    fn new(largest: usize) -> Self {
+        Self { bytes: Vec::new(), largest }
+    }
+}
+
+impl Write for Bounded {
+    fn write(&mut self, more: &[u8]) -> io::Result<usize> {
+        if self.bytes.len() + more.len() > self.largest {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        self.bytes.extend_from_slice(more);
+        Ok(more.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A JPEG, if it is smaller than `too_large`.
+fn jpeg(image: &DynamicImage, quality: u8, sampling: SamplingFactor, too_large: usize) -> Option<Vec<u8>> {
     let (width, height) = (u16::try_from(image.width()).ok()?, u16::try_from(image.height()).ok()?);
-    let mut bytes = Vec::new();
-    let mut encoder = Encoder::new(&mut bytes, quality);
+    let mut written = Bounded::new(too_large - 1);
+    let mut encoder = Encoder::new(&mut written, quality);
     encoder.set_sampling_factor(sampling);
     match image {
         DynamicImage::ImageLuma8(image) => encoder.encode(image.as_raw(), width, height, ColorType::Luma).ok()?,
         image => encoder.encode(image.as_rgb8()?.as_raw(), width, height, ColorType::Rgb).ok()?,
     }
-    (bytes.len() < LARGEST).then_some(bytes)
+    Some(written.bytes)
 }
 
+/// A PNG, if it is no photo.
 fn png(image: &DynamicImage) -> Option<Vec<u8>> {
     let (colour, samples) = match image {
         DynamicImage::ImageLuma8(image) => (png::ColorType::Grayscale, image.as_raw()),
         image => (png::ColorType::Rgb, image.as_rgb8()?.as_raw()),
     };
-    let mut bytes = Vec::new();
-    let mut encoder = png::Encoder::new(&mut bytes, image.width(), image.height());
+    let mut written = Bounded::new(LARGEST_PNG);
+    let mut encoder = png::Encoder::new(&mut written, image.width(), image.height());
     encoder.set_color(colour);
     encoder.set_depth(png::BitDepth::Eight);
     encoder.set_compression(png::Compression::Balanced);
     let mut writer = encoder.write_header().ok()?;
-    writer.write_image_data(samples).ok()?;
+    let mut stream = writer.stream_writer_with_size(PNG_CHUNK).ok()?;
+    stream.write_all(samples).ok()?;
+    stream.finish().ok()?;
     writer.finish().ok()?;
-    Some(bytes)
+    Some(written.bytes)
 }

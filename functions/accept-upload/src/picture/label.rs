@@ -17,32 +17,45 @@ const FIELDS: usize = 8;
 const LONGEST_FIELD: usize = 128;
 /// What may stand between the field's name and its value.
 const BETWEEN: usize = 64;
+/// So many names are looked behind; a file of nothing but names would take seconds.
+const NAMES: usize = 64;
+/// So many texts of each kind are read in a PNG, and none that is longer unpacked: a few megabytes may hold gigabytes.
+const TEXTS: usize = 16;
+const LARGEST_TEXT: usize = 64 * 1024;
 
 /// The label in a picture's metadata.
 pub(crate) fn find_in_picture(source: Source, bytes: &[u8]) -> Option<Value> {
     // A PNG may keep its texts compressed; everything else says it in plain letters.
-    let texts = if source == Source::Png { png_texts(bytes) } else { Vec::new() };
-    texts.iter().find_map(|text| find(text.as_bytes())).or_else(|| find(bytes))
+    let in_texts = if source == Source::Png { find_in_png_texts(bytes) } else { None };
+    in_texts.or_else(|| find(bytes))
 }
 
-fn png_texts(bytes: &[u8]) -> Vec<String> {
-    let Ok(reader) = png::Decoder::new(Cursor::new(bytes)).read_info() else { return Vec::new() };
+fn find_in_png_texts(bytes: &[u8]) -> Option<Value> {
+    let mut decoder = png::Decoder::new_with_limits(Cursor::new(bytes), png::Limits { bytes: 4 * LARGEST_TEXT });
+    decoder.set_ignore_iccp_chunk(true);
+    let reader = decoder.read_info().ok()?;
     let info = reader.info();
-    let latin = info.uncompressed_latin1_text.iter().map(|chunk| format!("{} {}", chunk.keyword, chunk.text));
-    let compressed = info.compressed_latin1_text.iter();
-    let compressed = compressed.filter_map(|chunk| Some(format!("{} {}", chunk.keyword, chunk.get_text().ok()?)));
-    let unicode = info.utf8_text.iter();
-    let unicode = unicode.filter_map(|chunk| Some(format!("{} {}", chunk.keyword, chunk.get_text().ok()?)));
-    latin.chain(compressed).chain(unicode).collect()
+    let latin = info.uncompressed_latin1_text.iter().take(TEXTS);
+    let latin = latin.map(|chunk| format!("{} {}", chunk.keyword, chunk.text));
+    let compressed = info.compressed_latin1_text.iter().take(TEXTS).cloned().filter_map(|mut chunk| {
+        chunk.decompress_text_with_limit(LARGEST_TEXT).ok()?;
+        Some(format!("{} {}", chunk.keyword, chunk.get_text().ok()?))
+    });
+    let unicode = info.utf8_text.iter().take(TEXTS).cloned().filter_map(|mut chunk| {
+        chunk.decompress_text_with_limit(LARGEST_TEXT).ok()?;
+        Some(format!("{} {}", chunk.keyword, chunk.get_text().ok()?))
+    });
+    latin.chain(compressed).chain(unicode).find_map(|text| find(text.as_bytes()))
 }
 
 /// The first label in these bytes.
 pub(crate) fn find(bytes: &[u8]) -> Option<Value> {
     const NAME: &[u8] = b"AIGC";
-    let mut from = 0;
-    while let Some(at) = bytes.get(from..)?.windows(NAME.len()).position(|window| window == NAME) {
-        from += at + NAME.len();
-        if let Some(label) = value(bytes.get(from..)?) {
+    let mut rest = bytes;
+    for _ in 0..NAMES {
+        let at = rest.windows(NAME.len()).position(|window| window == NAME)?;
+        rest = rest.get(at + NAME.len()..)?;
+        if let Some(label) = value(rest) {
             return Some(label);
         }
     }
@@ -87,6 +100,32 @@ mod tests {
         ] {
             assert_eq!(find(text.as_bytes()), Some(label.clone()), "{text}");
         }
+    }
+
+    /// A PNG of one pixel with that text in a chunk, compressed.
+    fn png_with(text: &str) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let mut encoder = png::Encoder::new(&mut bytes, 1, 1);
+        encoder.add_ztxt_chunk("Comment".to_owned(), text.to_owned()).unwrap();
+        encoder.write_header().unwrap().write_image_data(&[0]).unwrap();
+        bytes
+    }
+
+    #[test]
+    fn a_compressed_text_is_read_unless_there_is_no_end_of_it() {
+        let label = r#"AIGC{"Label":"1"}"#;
+        let padded = |length| png_with(&format!("{label}{}", " ".repeat(length)));
+        assert_eq!(find_in_picture(Source::Png, &padded(50_000)), Some(json!({"Label": "1"})));
+        let bomb = padded(64 * 1024 * 1024);
+        assert!(bomb.len() < 512 * 1024);
+        assert_eq!(find_in_picture(Source::Png, &bomb), None);
+    }
+
+    #[test]
+    fn names_that_no_label_follows_are_passed_over_until_there_are_too_many() {
+        let behind = |names| format!(r#"{}AIGC{{"Label":"1"}}"#, format!("AIGC{}", " ".repeat(BETWEEN)).repeat(names));
+        assert_eq!(find(behind(NAMES - 1).as_bytes()), Some(json!({"Label": "1"})));
+        assert_eq!(find(behind(NAMES).as_bytes()), None);
     }
 
     #[test]

@@ -302,6 +302,41 @@ fn what_would_not_fit_into_memory_is_refused_by_its_header() {
 }
 
 #[test]
+fn a_frame_that_is_larger_than_its_picture_is_not_decoded() {
+    let gif = |frame: u16| {
+        let mut bytes = Vec::new();
+        let mut encoder = gif::Encoder::new(&mut bytes, 64, 64, &GREEN).unwrap();
+        let pixels = vec![0; usize::from(frame) * usize::from(frame)];
+        encoder.write_frame(&gif::Frame::from_indexed_pixels(frame, frame, pixels, None)).unwrap();
+        drop(encoder);
+        bytes
+    };
+    for frame in [32, 64] {
+        let picture = anew(&gif(frame)).unwrap();
+        assert_eq!((picture.width, picture.height), (64, 64));
+    }
+    assert_eq!(anew(&gif(4_096)), Err(NoPicture::Damaged));
+
+    let webp = |side: u16| {
+        let [low, high] = side.to_le_bytes();
+        let frame = [0x10, 0, 0, 0x9D, 0x01, 0x2A, low, high, low, high];
+        [b"RIFF\x24\0\0\0WEBPVP8X\x0A\0\0\0\0\0\0\0\x3F\0\0\x3F\0\0VP8 \x0A\0\0\0".as_slice(), &frame].concat()
+    };
+    memory(Source::Webp, &webp(64)).unwrap();
+    assert_eq!(memory(Source::Webp, &webp(65)), Err(NoPicture::Damaged));
+}
+
+#[test]
+fn a_progressive_jpeg_of_too_many_scans_is_refused() {
+    let jpeg = as_jpeg(&plain(GREEN, 32), |encoder| encoder.set_progressive(true));
+    let last = jpeg.windows(2).rposition(|marker| marker == [0xFF, 0xDA]).unwrap();
+    let (scan, end) = jpeg[last..].split_at(jpeg.len() - last - 2);
+    let with = |scans: usize| [&jpeg[..last], &scan.repeat(scans), end].concat();
+    is_about(*seen(&anew(&with(10)).unwrap()).get_pixel(9, 9), GREEN);
+    assert_eq!(anew(&with(60)), Err(NoPicture::Damaged));
+}
+
+#[test]
 fn large_pictures_become_smaller_upright_and_keep_their_sides() {
     let wide = plain(GREEN, 64).resize_exact(9_000, 300, image::imageops::FilterType::Nearest);
     let picture = anew(&as_jpeg(&DynamicImage::ImageRgb8(wide.into_rgb8()), |_| ())).unwrap();
