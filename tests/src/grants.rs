@@ -152,7 +152,8 @@ mod tests {
         assert!(allows("submit-content", "dynamodb:BatchGetItem", "table", &["S#x", "K#wx1"]));
         assert!(!allows("submit-content", "dynamodb:BatchGetItem", "table", &["S#x", "T#wx1#1"]));
         for (action, resource, key) in [
-            ("dynamodb:PutItem", "table", "S#x"),
+            ("dynamodb:DeleteItem", "table", "S#x"),
+            ("dynamodb:PutItem", "table", "A#wx1#x"),
             ("dynamodb:GetItem", "table", "K#wx1"),
             ("dynamodb:GetItem", "table", ""),
             ("dynamodb:Query", "index/queue", "due#1"),
