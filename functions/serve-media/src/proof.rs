@@ -42,11 +42,17 @@ mod tests {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicBool, Ordering};
 
+    use std::alloc::System;
+
     use futures_util::{StreamExt, stream};
     use http_body::Frame;
     use http_body_util::{BodyExt, StreamBody};
+    use peakmem_alloc::{INSTRUMENTED_SYSTEM, PeakMemAlloc, PeakMemAllocTrait};
 
     use super::*;
+
+    #[global_allocator]
+    static MEMORY: &PeakMemAlloc<System> = &INSTRUMENTED_SYSTEM;
 
     /// A body in these chunks, of which `length` bytes are promised; and whether it is noted.
     fn sent(chunks: &'static [&'static str], length: u64, goes_well: bool) -> (Body, Arc<AtomicBool>) {
@@ -74,6 +80,21 @@ mod tests {
         assert_eq!(chunks.next().await.unwrap().unwrap(), "three");
         assert!(noted.load(Ordering::SeqCst));
         assert!(chunks.next().await.is_none());
+    }
+
+    #[tokio::test]
+    async fn of_ten_megabytes_no_more_than_two_chunks_are_held() {
+        const CHUNK: usize = 64 * 1024;
+        const CHUNKS: usize = 160;
+        let made = stream::iter(0..CHUNKS).map(|_| Ok::<_, Cause>(Frame::data(Bytes::from(vec![0; CHUNK]))));
+        let source = ByteStream::from_body_1_x(StreamBody::new(made));
+        let body = body(source, (CHUNKS * CHUNK) as u64, async { Ok(()) });
+        MEMORY.reset_peak_memory();
+        let read = body.into_data_stream().fold(0, async |sum, chunk| sum + chunk.unwrap().len()).await;
+        assert_eq!(read, CHUNKS * CHUNK);
+        // Other tests run beside it, and take little.
+        let most = MEMORY.get_peak_memory();
+        assert!(most < 6 * CHUNK, "{most} bytes");
     }
 
     #[tokio::test]
