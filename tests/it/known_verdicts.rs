@@ -1,5 +1,9 @@
 //! The same bytes are checked once a day: whoever posts them again takes the verdict, until a moderator or WeChat says otherwise.
 
+use greenlight::domain::ids::TraceId;
+use greenlight::domain::outcome::Outcome;
+use greenlight::domain::verdict;
+use greenlight::moderation::push::take_push;
 use greenlight_local::simulator::{Api, ForcedVerdict, ReleaseOrder, Verdict};
 use greenlight_tests::awaits::{Stepped, at_every_await, request};
 use greenlight_tests::pictures::{GREEN, RED, YELLOW, picture};
@@ -231,4 +235,29 @@ async fn risky_while_a_sweep_takes_the_pass(waits: usize) -> bool {
 async fn a_verdict_that_turns_risky_while_it_is_taken_over_rejects_whoever_took_it() {
     at_every_await(risky_while_a_submit_takes_the_pass).await;
     at_every_await(risky_while_a_sweep_takes_the_pass).await;
+}
+
+/// A risky push dies while it is told to those that took the pass; WeChat, who heard nothing, sends it again.
+async fn dies_while_it_tells(waits: usize) -> bool {
+    let (world, alice, first) = passed().await;
+    let mut all = vec![first];
+    for _ in 0..2 {
+        all.push(judged(&world, &alice, &picture(GREEN, 1)).await);
+    }
+    let trace_id = trace_of(&world, 0);
+    let (trace, app) = (TraceId::parse(&trace_id).unwrap(), app_id(0));
+    let risky = Outcome::Verdict(verdict::Verdict { suggest: verdict::Suggest::Risky, label: None });
+    let mut taken = Stepped::new(take_push(world.table(), &world.clock, &app, &trace, risky));
+    let ended = taken.run(waits).await.is_some();
+    drop(taken);
+    push(&world, &trace_id, "risky").await;
+    for id in all {
+        assert_eq!(world.state(&id).await, "rejected", "died at {waits}");
+    }
+    ended
+}
+
+#[tokio::test]
+async fn whoever_took_a_pass_is_told_that_it_is_risky_wherever_the_push_died() {
+    at_every_await(dies_while_it_tells).await;
 }

@@ -61,10 +61,13 @@ pub(super) async fn apply_outcome(
     let applied = [Beside::RiskyApplied(app, trace_id)];
     let beside: &[Beside<'_>] = if outcome.is_risky() { &applied } else { &[] };
     // The cheap read is good enough: if it is behind, the conditional write says so and hands over the newest. Only what it
-    // has nothing to write for may be behind unnoticed.
+    // has nothing to write for may be behind unnoticed. What is risky goes further than this submission: it is told others as
+    // the newest has it.
+    let reads = [Consistency::Eventual, Consistency::Strong];
+    let reads = if outcome.is_risky() { &reads[1..] } else { &reads };
     let mut written = None;
-    for consistency in [Consistency::Eventual, Consistency::Strong] {
-        let Some(submission) = table.submission(&link.submission, consistency).await? else { continue };
+    for consistency in reads {
+        let Some(submission) = table.submission(&link.submission, *consistency).await? else { continue };
         if let Outcome::Verdict(verdict) = outcome
             && outcome.is_risky()
         {

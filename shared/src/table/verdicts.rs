@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
-use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, Update};
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure, Update};
 
 use super::item::{Item, key, not_built, number, text, text_of};
 use super::{Consistency, Table, TableError, classify, keys};
@@ -59,12 +59,22 @@ fn integer_of(item: &Item, name: &str) -> Option<i64> {
     item.get(name)?.as_n().ok()?.parse().ok()
 }
 
+/// Whether a moderator has overruled what stands there, so many seconds after the epoch.
+fn is_overruled(item: &Item, now: i64) -> bool {
+    integer_of(item, "overruled_until").is_some_and(|until| until > now)
+}
+
+/// The submissions that have taken the verdict in an item.
+fn takers_in(item: &Item) -> Vec<SubmissionId> {
+    let takers = item.get("takers").and_then(|takers| takers.as_ss().ok());
+    takers.into_iter().flatten().filter_map(|id| SubmissionId::parse(id).ok()).collect()
+}
+
 /// The verdict in an item, if one holds at that moment.
 pub(super) fn verdict_in(item: &Item, now: Timestamp) -> Option<KnownVerdict> {
     let now = now.unix_seconds();
     let holds = integer_of(item, "expires_at")? > now;
-    let overruled = integer_of(item, "overruled_until").is_some_and(|until| until > now);
-    if !holds || overruled {
+    if !holds || is_overruled(item, now) {
         return None;
     }
     let suggests = [Suggest::Pass, Suggest::Review, Suggest::Risky];
@@ -114,8 +124,8 @@ impl Table {
         Ok(item.and_then(|item| verdict_in(&item, now)))
     }
 
-    /// Keeps a verdict on bytes for a day, unless a graver one holds, or a moderator has overruled one. Returns the
-    /// submissions that have taken the verdict which stood there.
+    /// Keeps a verdict on bytes for a day, unless as grave a one holds, or a moderator has overruled one. Returns the
+    /// submissions that have taken the verdict which stands there, or stood; none where it is overruled.
     pub(crate) async fn keep_verdict(
         &self,
         judged: Judged<'_>,
@@ -136,7 +146,8 @@ impl Table {
                 "(attribute_not_exists(pk) OR expires_at <= :now OR suggest < :suggest) \
                  AND (attribute_not_exists(overruled_until) OR overruled_until <= :now)",
             )
-            .return_values(ReturnValue::AllNew);
+            .return_values(ReturnValue::AllNew)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         if let Some(label) = known.verdict.label {
             set.push_str(", label = :label");
             call = call.expression_attribute_values(":label", number(u64::from(label.0)));
@@ -146,12 +157,14 @@ impl Table {
             call = call.expression_attribute_values(":trace_id", text(trace_id.as_str()));
         }
         match call.update_expression(set).send().await {
-            Ok(answer) => {
-                let takers = answer.attributes.as_ref().and_then(|item| item.get("takers")?.as_ss().ok());
-                Ok(takers.into_iter().flatten().filter_map(|id| SubmissionId::parse(id).ok()).collect())
-            }
-            Err(error) if is_refused_by_condition(error.as_service_error()) => Ok(Vec::new()),
-            Err(error) => Err(classify("UpdateItem", error)),
+            Ok(answer) => Ok(answer.attributes.as_ref().map(takers_in).unwrap_or_default()),
+            Err(error) => match error.as_service_error() {
+                Some(UpdateItemError::ConditionalCheckFailedException(refused)) => {
+                    let standing = refused.item.as_ref().filter(|item| !is_overruled(item, now));
+                    Ok(standing.map(takers_in).unwrap_or_default())
+                }
+                _ => Err(classify("UpdateItem", error)),
+            },
         }
     }
 
@@ -180,8 +193,10 @@ impl Table {
             .expression_attribute_values(":most", number(MOST_TAKERS));
         match call.send().await {
             Ok(_) => Ok(true),
-            Err(error) if is_refused_by_condition(error.as_service_error()) => Ok(false),
-            Err(error) => Err(classify("UpdateItem", error)),
+            Err(error) => match error.as_service_error() {
+                Some(UpdateItemError::ConditionalCheckFailedException(_)) => Ok(false),
+                _ => Err(classify("UpdateItem", error)),
+            },
         }
     }
 
@@ -195,8 +210,4 @@ impl Table {
             .build()
             .map_err(not_built("TransactWriteItems"))
     }
-}
-
-fn is_refused_by_condition(error: Option<&UpdateItemError>) -> bool {
-    error.is_some_and(UpdateItemError::is_conditional_check_failed_exception)
 }
