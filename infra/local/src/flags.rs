@@ -60,6 +60,12 @@ pub struct Flags {
     /// Where pushes that are not Greenlight's go.
     #[arg(long, value_name = "URL", env = "GREENLIGHT_RELAY_URL", hide_env_values = true)]
     pub relay_url: Option<String>,
+    /// Media by URL may come from private addresses and any port too: for trying it out.
+    #[arg(long, env = "GREENLIGHT_ALLOW_PRIVATE", hide_env_values = true)]
+    pub allow_private: bool,
+    /// A file of certificates in PEM to trust besides the public ones.
+    #[arg(long, value_name = "FILE", env = "GREENLIGHT_CA_FILE", hide_env_values = true)]
+    pub ca_file: Option<String>,
     /// The address to listen on.
     #[arg(
         long,

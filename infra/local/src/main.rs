@@ -171,12 +171,15 @@ impl Started {
         let public_url = flags.public_url.as_deref().unwrap_or(&url);
         settings.insert("GREENLIGHT_PUBLIC_URL", public_url.to_owned());
         settings.insert("GREENLIGHT_FORMS_URL", format!("{}{FORMS}", public_url.trim_end_matches('/')));
+        settings.insert("GREENLIGHT_ALLOW_PRIVATE", flags.allow_private.to_string());
+        settings.extend(flags.ca_file.clone().map(|file| ("GREENLIGHT_CA_FILE", file)));
         let setting = |_: &'static str, name: &str| settings.get(name).cloned();
         let functions = Functions::start(&setting, &Clock::system()).await.map_err(|error| {
             let line = chain(&error);
             line.replace("GREENLIGHT_PUBLIC_URL", "--public-url")
                 .replace("GREENLIGHT_FORMS_URL", "--public-url")
                 .replace("GREENLIGHT_WECHAT_URL", "--wechat-url")
+                .replace("GREENLIGHT_CA_FILE", "--ca-file")
         })?;
         for (flag, given) in [("--decision-url", &flags.decision_url), ("--relay-url", &flags.relay_url)] {
             if given.is_some() {

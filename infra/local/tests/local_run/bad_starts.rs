@@ -29,6 +29,7 @@ fn a_bad_flag_is_one_clear_line() {
         (&["--public-url", "https://example.com/?hunter2"], "--public-url is invalid: it must not have a query"),
         (&["--decision-url", "example.com"], "--decision-url is invalid"),
         (&["--relay-url", "example.com"], "--relay-url is invalid"),
+        (&["--ca-file", "/nowhere/at/all"], "--ca-file is invalid: it must name a file that can be read"),
         (&["--wechat-url", "http://127.0.0.1:1"], "--app-id is needed when there is no simulator"),
         (&["--wechat-url", "http://127.0.0.1:1", "--app-id", "wx1"], "--app-secret is needed"),
         (&["--app-secret", "hunter2"], "--app-id is needed when there is no simulator"),
