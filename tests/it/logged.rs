@@ -1,10 +1,11 @@
 //! What a test's own code logs, kept to look at. The test must run on one thread, or others' lines stand in it.
 
 use std::io::Write;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 
 use tracing::level_filters::LevelFilter;
 use tracing::subscriber::DefaultGuard;
+use tracing::{Dispatch, Subscriber};
 
 /// A log; it is kept until this is dropped.
 pub(crate) struct Logged {
@@ -39,6 +40,15 @@ impl Write for Written {
     }
 }
 
+/// Lets `log` take what this thread logs, for as long as the guard lives.
+pub(crate) fn set_default(log: impl Subscriber + Send + Sync) -> DefaultGuard {
+    /// Where there is one log alone, `tracing` asks the log of whichever thread comes by a line first whether anybody wants
+    /// it, and keeps the answer for all; another test's thread has none.
+    static BESIDE: LazyLock<Dispatch> = LazyLock::new(|| Dispatch::new(tracing_subscriber::registry()));
+    LazyLock::force(&BESIDE);
+    tracing::subscriber::set_default(log)
+}
+
 impl Logged {
     /// Keeps what is logged from now on: our own targets at their most talkative, others as they are let.
     pub(crate) fn start() -> Self {
@@ -47,7 +57,7 @@ impl Logged {
         let filter = greenlight::log::filter(LevelFilter::TRACE);
         let lines = tracing_subscriber::fmt().json().flatten_event(true).with_env_filter(filter);
         let log = lines.with_writer(move || writer.clone()).finish();
-        Self { written, _guard: tracing::subscriber::set_default(log) }
+        Self { written, _guard: set_default(log) }
     }
 
     /// All of it.

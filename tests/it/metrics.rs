@@ -12,7 +12,7 @@ use tracing::subscriber::DefaultGuard;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::{Layer, fmt};
 
-use crate::logged::Written;
+use crate::logged::{Written, set_default};
 
 /// What is measured on this thread, as long as this lives.
 struct Measured {
@@ -28,7 +28,7 @@ impl Measured {
         let embedded = Embedded::new("light".to_owned(), Clock::system(), move || writer.clone());
         let off = greenlight::log::filter(tracing::level_filters::LevelFilter::OFF);
         let all = tracing_subscriber::registry().with(fmt::layer().json().with_filter(off)).with(embedded);
-        Self { written, _guard: tracing::subscriber::set_default(all) }
+        Self { written, _guard: set_default(all) }
     }
 
     fn lines(&self) -> Vec<Value> {
