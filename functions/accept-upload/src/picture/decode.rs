@@ -16,6 +16,9 @@ use super::NoPicture;
 const LARGEST_SIDE: usize = 65_535;
 /// A progressive JPEG comes in eighteen at most, by libjpeg's own script; each takes the time of all pixels, however short it is.
 const MOST_SCANS: usize = 32;
+/// What a byte of a lossless WebP may grow to: a prefix code of 93 bits has a table of 4,096 bytes, and 65,536 times five of
+/// them may come before the first pixel. (RFC 9649, 6.2.)
+const CODES: u64 = 384;
 /// A colour profile that is larger describes a printer, or something else altogether.
 const LARGEST_PROFILE: usize = 2 * 1024 * 1024;
 
@@ -78,7 +81,7 @@ fn profile_of(profile: Option<Vec<u8>>) -> Option<Vec<u8>> {
 }
 
 /// How much memory decoding takes, by the header: all samples as the decoder holds them, a progressive JPEG's coefficients,
-/// and the eight-bit copy that is drawn from.
+/// a lossless WebP's codes, and the eight-bit copy that is drawn from.
 pub(super) fn memory(source: Source, bytes: &[u8]) -> Result<u64, NoPicture> {
     let (width, height, a_pixel) = match source {
         Source::Jpeg => {
@@ -119,7 +122,8 @@ pub(super) fn memory(source: Source, bytes: &[u8]) -> Result<u64, NoPicture> {
     if width == 0 || height == 0 {
         return Err(NoPicture::Damaged);
     }
-    Ok(width.saturating_mul(height).saturating_mul(a_pixel))
+    let codes = if source == Source::Webp { lossless_bytes(bytes).saturating_mul(CODES) } else { 0 };
+    Ok(width.saturating_mul(height).saturating_mul(a_pixel).saturating_add(codes))
 }
 
 /// Decodes what a file shows first.
@@ -328,6 +332,18 @@ fn has_larger_frame(webp: &[u8], width: u32, height: u32) -> bool {
         }
         _ => false,
     })
+}
+
+/// How long the longest part is that is coded without loss: pixels, or the transparency of lossy ones.
+/// (RFC 9649, 2.7.1.2 and 3.4: the first begins with a signature, the second with its method.)
+fn lossless_bytes(webp: &[u8]) -> u64 {
+    let parts = webp.windows(9).enumerate().filter_map(|(at, chunk)| match chunk {
+        [b'V', b'P', b'8', b'L', a, b, c, d, 0x2F] => Some((at, [*a, *b, *c, *d])),
+        [b'A', b'L', b'P', b'H', a, b, c, d, method] if method & 3 == 1 => Some((at, [*a, *b, *c, *d])),
+        _ => None,
+    });
+    let lengths = parts.map(|(at, length)| u64::from(u32::from_le_bytes(length)).min((webp.len() - at) as u64));
+    lengths.max().unwrap_or(0)
 }
 
 fn bmp(bytes: &[u8]) -> Result<Decoded, NoPicture> {
