@@ -107,7 +107,7 @@ pub(super) fn memory(source: Source, bytes: &[u8]) -> Result<u64, NoPicture> {
         }
         Source::Webp => {
             let (width, height) = WebPDecoder::new(Cursor::new(bytes)).map_err(damaged)?.dimensions();
-            if has_larger_frame(bytes, width, height) {
+            if !lossy_frames_fit(bytes, (width, height)) {
                 return Err(NoPicture::Damaged);
             }
             // Planes of luma and colour, and a canvas for the frames of an animation.
@@ -322,16 +322,49 @@ fn webp(bytes: &[u8]) -> Result<Decoded, NoPicture> {
     })
 }
 
-/// Whether a lossy frame says that it is larger than the picture that it stands in: decoders find out when they have decoded
-/// it. (RFC 6386, 9.1: a chunk begins with a tag of three bytes, a start code, and both sides in 14 bits each.)
-fn has_larger_frame(webp: &[u8], width: u32, height: u32) -> bool {
-    let side = |low: u8, high: u8| u32::from(u16::from_le_bytes([low, high]) & 0x3FFF);
-    webp.windows(18).any(|chunk| match chunk {
-        [b'V', b'P', b'8', b' ', _, _, _, _, _, _, _, 0x9D, 0x01, 0x2A, w, wide, h, high] => {
-            side(*w, *wide) > width || side(*h, *high) > height
+/// Whether lossy frames are as large as what they stand in says. The decoder allocates and decodes before it compares, and
+/// panics where it does not compare: in an animation's frame that has transparency. (RFC 9649, 2.7.1.1 and 2.7.1.2.)
+fn lossy_frames_fit(webp: &[u8], canvas: (u32, u32)) -> bool {
+    let mut chunks = chunks(webp.get(12..).unwrap_or_default());
+    let stills_fit = chunks.clone().all(|(name, chunk)| name != b"VP8 " || lossy_size(chunk) == Some(canvas));
+    // Of an animation nothing but the first frame is decoded.
+    stills_fit && chunks.find(|(name, _)| *name == b"ANMF").is_none_or(|(_, frame)| moving_frame_fits(frame))
+}
+
+fn moving_frame_fits(frame: &[u8]) -> bool {
+    let Some(([_, _, _, _, _, _, sides @ .., _, _, _, _], parts)) = frame.split_first_chunk::<16>() else {
+        return false;
+    };
+    let [w, wi, wid, h, hi, hig] = *sides;
+    let size = (1 + u32::from_le_bytes([w, wi, wid, 0]), 1 + u32::from_le_bytes([h, hi, hig, 0]));
+    let mut parts = chunks(parts);
+    match parts.next() {
+        Some((b"VP8L", _)) => true,
+        Some((b"VP8 ", lossy)) => lossy_size(lossy) == Some(size),
+        Some((b"ALPH", _)) => {
+            matches!(parts.next(), Some((b"VP8 ", lossy)) if lossy_size(lossy) == Some(size))
         }
         _ => false,
+    }
+}
+
+/// The names and contents of a WebP's chunks; what is cut off goes as far as it is there.
+fn chunks(mut rest: &[u8]) -> impl Iterator<Item = (&[u8; 4], &[u8])> + Clone {
+    std::iter::from_fn(move || {
+        let (name, behind) = rest.split_first_chunk::<4>()?;
+        let (length, behind) = behind.split_first_chunk::<4>()?;
+        let length = usize::try_from(u32::from_le_bytes(*length)).ok()?;
+        // A chunk of an odd length is padded.
+        rest = behind.get(length.saturating_add(length % 2)..).unwrap_or_default();
+        Some((name, behind.get(..length).unwrap_or(behind)))
     })
+}
+
+/// Both sides, in 14 bits each behind a tag of three bytes and a start code. (RFC 6386, 9.1.)
+fn lossy_size(chunk: &[u8]) -> Option<(u32, u32)> {
+    let [_, _, _, 0x9D, 0x01, 0x2A, w, wide, h, high, ..] = chunk else { return None };
+    let side = |low: &u8, high: &u8| u32::from(u16::from_le_bytes([*low, *high]) & 0x3FFF);
+    Some((side(w, wide), side(h, high)))
 }
 
 /// How long the longest part is that is coded without loss: pixels, or the transparency of lossy ones.
