@@ -66,6 +66,13 @@ fn no_picture_takes_more_than_is_reserved_for_it() {
         let length = u32::try_from(coded.len()).unwrap();
         [b"RIFF".as_slice(), &(length + 12).to_le_bytes(), b"WEBPVP8L", &length.to_le_bytes(), &coded].concat()
     };
+    // As large as a form may be, and all of it a profile.
+    let jpeg = {
+        let still = include_bytes!("../src/make_safe/samples/photo.jpg");
+        let part = |number: u8| [b"\xFF\xE2\xFD\xF8ICC_PROFILE\0".as_slice(), &[number, 160], &[b'x'; 65_000]].concat();
+        let parts: Vec<u8> = (1..=160).flat_map(part).collect();
+        [&still[..2], &parts, &still[2..]].concat()
+    };
     let pictures = [
         ("a text", png(png::Info::with_size(1, 1), &"x".repeat(ENDLESS))),
         ("a profile", png(with_profile, "")),
@@ -73,10 +80,11 @@ fn no_picture_takes_more_than_is_reserved_for_it() {
         ("a WebP's frame", frame),
         ("a WebP's profile", profile),
         ("a WebP's codes", codes),
+        ("a JPEG's profile", jpeg),
         ("a photo", include_bytes!("../src/make_safe/samples/photo.jpg").to_vec()),
     ];
     for (what, bytes) in pictures {
-        assert!(bytes.len() < 1024 * 1024, "{what} comes in {} bytes", bytes.len());
+        assert!(bytes.len() <= 10 * 1024 * 1024, "{what} is larger than what is taken");
         let Ok(reserved) = memory(&bytes) else { continue };
         let bytes = Bytes::from(bytes);
         MEMORY.reset_peak_memory();
