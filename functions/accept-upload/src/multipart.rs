@@ -5,6 +5,9 @@ use greenlight::api::problem::{Fault, Problem};
 use http::StatusCode;
 use multer::{Constraints, Multipart, SizeLimit};
 
+/// Whoever makes more faults is told of these; of four megabytes of empty fields no answer could tell.
+const MOST_FAULTS: usize = 16;
+
 /// The parts of a form that are read.
 #[derive(Clone, Debug)]
 pub struct UploadedForm {
@@ -44,6 +47,9 @@ pub async fn read(content_type: &str, body: Bytes, limit: u64) -> Result<Uploade
             "openid" => openid = String::from_utf8(value.into()).ok(),
             _ => faults.push(Fault::new(name, "没有这个字段。", "There is no such field.")),
         }
+        if faults.len() == MOST_FAULTS {
+            return Err(invalid(faults));
+        }
     }
     match file {
         Some(file) if faults.is_empty() => Ok(UploadedForm { file, openid }),
@@ -52,5 +58,24 @@ pub async fn read(content_type: &str, body: Bytes, limit: u64) -> Result<Uploade
             faults.push(Fault::new("file", "必填：要上传的文件。", "It is required: the file to upload."));
             Err(invalid(faults))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn of_many_fields_that_there_are_not_the_first_are_told() {
+        let form = |fields: usize| {
+            let field = "--X\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n\r\n";
+            let file = field.replace("\"a\"", "\"file\"");
+            Bytes::from(format!("{}{file}--X--\r\n", field.repeat(fields)))
+        };
+        for (fields, told) in [(1, 1), (15, 15), (80_000, 16)] {
+            let problem = read("multipart/form-data; boundary=X", form(fields), 1024).await.unwrap_err();
+            assert_eq!((problem.code, problem.faults.len()), ("invalid_upload", told));
+        }
+        assert_eq!(read("multipart/form-data; boundary=X", form(0), 1024).await.unwrap().file, Bytes::new());
     }
 }

@@ -21,9 +21,9 @@ pub use decode::Source;
 pub const LONGEST_SIDE: u32 = 4_096;
 /// What the pixels of one picture may take, in bytes: see [`memory`].
 pub const MOST_MEMORY: u64 = 300 * 1024 * 1024;
-/// What a picture takes however few pixels it has, in bytes: the file once more, a profile, tables, what is written, and room
-/// for the 16 MiB that a WebP can say is to come.
-const BESIDES: u64 = 24 * 1024 * 1024;
+/// What a picture takes however few pixels it has, in bytes: a file of 10 MiB three times where that is a JPEG of nothing but
+/// profiles, tables, what is written, and room for the 16 MiB that a WebP can say is to come.
+const BESIDES: u64 = 32 * 1024 * 1024;
 
 /// A picture as it is judged, stored and served.
 #[derive(Clone, Debug, PartialEq)]

@@ -6,6 +6,7 @@ use greenlight::domain::outcome::Outcome;
 use greenlight::domain::verdict::{Suggest, Verdict};
 use greenlight::wechat::envelope::{AesKey, PushKey, seal, signature};
 use greenlight::wechat::push::{PlaintextPolicy, Push, PushError, PushEvent, PushQuery, receive, verify_url};
+use greenlight_fuzz::in_time;
 use libfuzzer_sys::fuzz_target;
 use serde_json::json;
 
@@ -31,7 +32,7 @@ fuzz_target!(|input: &[u8]| {
     let Some((kind, bytes)) = input.split_first() else { return };
     let app = AppId::parse(APP).unwrap();
     let keys = [PushKey { token: TOKEN.into(), aes_key: AesKey::parse(KEY).unwrap() }];
-    let take = |query: &PushQuery, body: &[u8]| receive(&app, &keys, PlaintextPolicy::Allow, query, body);
+    let take = |query: &PushQuery, body: &[u8]| in_time(|| receive(&app, &keys, PlaintextPolicy::Allow, query, body));
     match kind % 4 {
         0 => {
             let encrypt = seal(&keys[0].aes_key, b"0123456789abcdef", bytes, &app);

@@ -6,6 +6,7 @@ use accept_upload::picture::Source;
 use bytes::Bytes;
 use greenlight::domain::author::Actor;
 use greenlight::domain::media::MediaKind;
+use greenlight_fuzz::in_time;
 use libfuzzer_sys::{Corpus, fuzz_target};
 
 /// Empty comments are written where there were some.
@@ -16,7 +17,8 @@ fuzz_target!(|bytes: &[u8]| -> Corpus {
         return Corpus::Reject;
     }
     for by in [Actor::Author, Actor::Owner] {
-        let Ok(safe) = make_safe(Bytes::copy_from_slice(bytes), by) else { continue };
+        let uploaded = Bytes::copy_from_slice(bytes);
+        let Ok(safe) = in_time(|| make_safe(uploaded, by)) else { continue };
         assert_eq!(safe.media_type.kind(), MediaKind::Audio);
         assert!(!safe.bytes.is_empty() && safe.bytes.len() <= bytes.len() + MOST_MORE);
         let again = make_safe(safe.bytes.clone(), by).expect("what is safe is accepted");

@@ -16,6 +16,9 @@ use super::NoPicture;
 const LARGEST_SIDE: usize = 65_535;
 /// A progressive JPEG comes in eighteen at most, by libjpeg's own script; each takes the time of all pixels, however short it is.
 const MOST_SCANS: usize = 32;
+/// What a byte of a lossless WebP may grow to: a prefix code of 93 bits has a table of 4,096 bytes, and 65,536 times five of
+/// them may come before the first pixel. (RFC 9649, 6.2.)
+const CODES: u64 = 384;
 /// A colour profile that is larger describes a printer, or something else altogether.
 const LARGEST_PROFILE: usize = 2 * 1024 * 1024;
 
@@ -78,7 +81,7 @@ fn profile_of(profile: Option<Vec<u8>>) -> Option<Vec<u8>> {
 }
 
 /// How much memory decoding takes, by the header: all samples as the decoder holds them, a progressive JPEG's coefficients,
-/// and the eight-bit copy that is drawn from.
+/// a lossless WebP's codes, and the eight-bit copy that is drawn from.
 pub(super) fn memory(source: Source, bytes: &[u8]) -> Result<u64, NoPicture> {
     let (width, height, a_pixel) = match source {
         Source::Jpeg => {
@@ -104,7 +107,7 @@ pub(super) fn memory(source: Source, bytes: &[u8]) -> Result<u64, NoPicture> {
         }
         Source::Webp => {
             let (width, height) = WebPDecoder::new(Cursor::new(bytes)).map_err(damaged)?.dimensions();
-            if has_larger_frame(bytes, width, height) {
+            if !lossy_frames_fit(bytes, (width, height)) {
                 return Err(NoPicture::Damaged);
             }
             // Planes of luma and colour, and a canvas for the frames of an animation.
@@ -119,7 +122,8 @@ pub(super) fn memory(source: Source, bytes: &[u8]) -> Result<u64, NoPicture> {
     if width == 0 || height == 0 {
         return Err(NoPicture::Damaged);
     }
-    Ok(width.saturating_mul(height).saturating_mul(a_pixel))
+    let codes = if source == Source::Webp { lossless_bytes(bytes).saturating_mul(CODES) } else { 0 };
+    Ok(width.saturating_mul(height).saturating_mul(a_pixel).saturating_add(codes))
 }
 
 /// Decodes what a file shows first.
@@ -318,16 +322,61 @@ fn webp(bytes: &[u8]) -> Result<Decoded, NoPicture> {
     })
 }
 
-/// Whether a lossy frame says that it is larger than the picture that it stands in: decoders find out when they have decoded
-/// it. (RFC 6386, 9.1: a chunk begins with a tag of three bytes, a start code, and both sides in 14 bits each.)
-fn has_larger_frame(webp: &[u8], width: u32, height: u32) -> bool {
-    let side = |low: u8, high: u8| u32::from(u16::from_le_bytes([low, high]) & 0x3FFF);
-    webp.windows(18).any(|chunk| match chunk {
-        [b'V', b'P', b'8', b' ', _, _, _, _, _, _, _, 0x9D, 0x01, 0x2A, w, wide, h, high] => {
-            side(*w, *wide) > width || side(*h, *high) > height
+/// Whether lossy frames are as large as what they stand in says. The decoder allocates and decodes before it compares, and
+/// panics where it does not compare: in an animation's frame that has transparency. (RFC 9649, 2.7.1.1 and 2.7.1.2.)
+fn lossy_frames_fit(webp: &[u8], canvas: (u32, u32)) -> bool {
+    let mut chunks = chunks(webp.get(12..).unwrap_or_default());
+    let stills_fit = chunks.clone().all(|(name, chunk)| name != b"VP8 " || lossy_size(chunk) == Some(canvas));
+    // Of an animation nothing but the first frame is decoded.
+    stills_fit && chunks.find(|(name, _)| *name == b"ANMF").is_none_or(|(_, frame)| moving_frame_fits(frame))
+}
+
+fn moving_frame_fits(frame: &[u8]) -> bool {
+    let Some(([_, _, _, _, _, _, sides @ .., _, _, _, _], parts)) = frame.split_first_chunk::<16>() else {
+        return false;
+    };
+    let [w, wi, wid, h, hi, hig] = *sides;
+    let size = (1 + u32::from_le_bytes([w, wi, wid, 0]), 1 + u32::from_le_bytes([h, hi, hig, 0]));
+    let mut parts = chunks(parts);
+    match parts.next() {
+        Some((b"VP8L", _)) => true,
+        Some((b"VP8 ", lossy)) => lossy_size(lossy) == Some(size),
+        Some((b"ALPH", _)) => {
+            matches!(parts.next(), Some((b"VP8 ", lossy)) if lossy_size(lossy) == Some(size))
         }
         _ => false,
+    }
+}
+
+/// The names and contents of a WebP's chunks; what is cut off goes as far as it is there.
+fn chunks(mut rest: &[u8]) -> impl Iterator<Item = (&[u8; 4], &[u8])> + Clone {
+    std::iter::from_fn(move || {
+        let (name, behind) = rest.split_first_chunk::<4>()?;
+        let (length, behind) = behind.split_first_chunk::<4>()?;
+        let length = usize::try_from(u32::from_le_bytes(*length)).ok()?;
+        // A chunk of an odd length is padded.
+        rest = behind.get(length.saturating_add(length % 2)..).unwrap_or_default();
+        Some((name, behind.get(..length).unwrap_or(behind)))
     })
+}
+
+/// Both sides, in 14 bits each behind a tag of three bytes and a start code. (RFC 6386, 9.1.)
+fn lossy_size(chunk: &[u8]) -> Option<(u32, u32)> {
+    let [_, _, _, 0x9D, 0x01, 0x2A, w, wide, h, high, ..] = chunk else { return None };
+    let side = |low: &u8, high: &u8| u32::from(u16::from_le_bytes([*low, *high]) & 0x3FFF);
+    Some((side(w, wide), side(h, high)))
+}
+
+/// How long the longest part is that is coded without loss: pixels, or the transparency of lossy ones.
+/// (RFC 9649, 2.7.1.2 and 3.4: the first begins with a signature, the second with its method.)
+fn lossless_bytes(webp: &[u8]) -> u64 {
+    let parts = webp.windows(9).enumerate().filter_map(|(at, chunk)| match chunk {
+        [b'V', b'P', b'8', b'L', a, b, c, d, 0x2F] => Some((at, [*a, *b, *c, *d])),
+        [b'A', b'L', b'P', b'H', a, b, c, d, method] if method & 3 == 1 => Some((at, [*a, *b, *c, *d])),
+        _ => None,
+    });
+    let lengths = parts.map(|(at, length)| u64::from(u32::from_le_bytes(length)).min((webp.len() - at) as u64));
+    lengths.max().unwrap_or(0)
 }
 
 fn bmp(bytes: &[u8]) -> Result<Decoded, NoPicture> {

@@ -327,6 +327,24 @@ fn a_frame_that_is_larger_than_its_picture_is_not_decoded() {
 }
 
 #[test]
+fn a_moving_frame_that_is_of_another_size_than_it_says_is_refused() {
+    let still = include_bytes!("../make_safe/samples/picture.webp");
+    let moving = |side: u8| {
+        let last = side - 1;
+        let alpha = [b"ALPH\x41\0\0\0".as_slice(), &[0; 66]].concat();
+        let frame =
+            [&[0, 0, 0, 0, 0, 0, last, 0, 0, last, 0, 0, 100, 0, 0, 0], alpha.as_slice(), &still[12..]].concat();
+        let length = u32::try_from(frame.len()).unwrap().to_le_bytes();
+        let head = b"RIFF\0\x04\0\0WEBPVP8X\x0A\0\0\0\x12\0\0\0\x07\0\0\x07\0\0ANIM\x06\0\0\0\0\0\0\0\0\0ANMF";
+        [head.as_slice(), &length, &frame].concat()
+    };
+    assert_eq!(seen(&anew(&moving(8)).unwrap()).dimensions(), (8, 8));
+    for side in [4, 7] {
+        assert_eq!(anew(&moving(side)), Err(NoPicture::Damaged));
+    }
+}
+
+#[test]
 fn a_progressive_jpeg_of_too_many_scans_is_refused() {
     let jpeg = as_jpeg(&plain(GREEN, 32), |encoder| encoder.set_progressive(true));
     let last = jpeg.windows(2).rposition(|marker| marker == [0xFF, 0xDA]).unwrap();
