@@ -2,6 +2,8 @@
 //! an owner's URLs lead.
 
 mod fetcher;
+#[cfg(test)]
+mod loopback;
 mod public_address;
 
 use std::fmt;
@@ -158,27 +160,14 @@ mod tests {
     use std::io::{Read, Write};
     use std::net::{SocketAddr, TcpListener};
 
-    use rustls::pki_types::PrivateKeyDer;
-    use rustls::{ServerConfig, ServerConnection, Stream};
+    use rustls::{ServerConnection, Stream};
 
+    use super::loopback::{CERTIFICATE, PRIVATE_KEY, server_config};
     use super::*;
-
-    /// Signed by itself, for 127.0.0.1, 2020 to 2120; made for tests, trusted nowhere else.
-    const CERTIFICATE: &str = include_str!("outbound/loopback.pem");
-    const PRIVATE_KEY: &str = include_str!("outbound/loopback.key");
 
     /// Answers `204` over TLS to each of `connections` connections, from a thread of its own.
     fn tls_server(connections: usize) -> SocketAddr {
-        let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(
-                vec![CertificateDer::from_pem_slice(CERTIFICATE.as_bytes()).unwrap()],
-                PrivateKeyDer::from_pem_slice(PRIVATE_KEY.as_bytes()).unwrap(),
-            )
-            .map(Arc::new)
-            .unwrap();
+        let config = server_config();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         std::thread::spawn(move || {

@@ -2,7 +2,7 @@
 
 use greenlight_local::functions::Functions;
 use greenlight_tests::awaits::request;
-use greenlight_tests::files_over_tls::{CERTIFICATE_FILE, serve};
+use greenlight_tests::files_over_tls::{certificate_file, serve};
 use greenlight_tests::pictures::{GREEN, RED, photo, picture, sound};
 use greenlight_tests::world::{Answer, World, server_key};
 use http::Method;
@@ -16,7 +16,8 @@ const CHECKS: &str = "/v1/checks/image";
 
 /// Functions that trust the owner's server, and may go to this machine.
 async fn trusting(world: &World) -> Functions {
-    world.restarted_with(&[("GREENLIGHT_CA_FILE", CERTIFICATE_FILE), ("GREENLIGHT_ALLOW_PRIVATE", "true")]).await
+    let trusted = certificate_file();
+    world.restarted_with(&[("GREENLIGHT_CA_FILE", &trusted), ("GREENLIGHT_ALLOW_PRIVATE", "true")]).await
 }
 
 async fn post(functions: &Functions, path: &str, key: &str, body: &Value) -> Answer {

@@ -2,27 +2,32 @@
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection, Stream};
 
+/// The file of that name among the library's own test files.
+fn file(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).with_file_name("shared").join("src/outbound").join(name)
+}
+
 /// The file that holds the certificate, for `GREENLIGHT_CA_FILE`.
-pub const CERTIFICATE_FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/src/outbound/loopback.pem");
+pub fn certificate_file() -> String {
+    file("loopback.pem").into_os_string().into_string().expect("a path in UTF-8")
+}
 
 /// Serves `files` by their paths, each as `text/plain`, whatever it is; anything else is 404. Where it is reached.
 pub fn serve(files: Vec<(&'static str, Vec<u8>)>) -> String {
-    let certificate = std::fs::read(CERTIFICATE_FILE).expect("the certificate");
-    let key = include_str!("../../shared/src/outbound/loopback.key");
+    let certificate = CertificateDer::from_pem_file(file("loopback.pem")).expect("a certificate");
+    let key = PrivateKeyDer::from_pem_file(file("loopback.key")).expect("a key");
     let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()
         .expect("versions of TLS")
         .with_no_client_auth()
-        .with_single_cert(
-            vec![CertificateDer::from_pem_slice(&certificate).expect("a certificate")],
-            PrivateKeyDer::from_pem_slice(key.as_bytes()).expect("a key"),
-        )
+        .with_single_cert(vec![certificate], key)
         .map(Arc::new)
         .expect("a server's configuration");
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");

@@ -5,7 +5,8 @@
 //! - the rules of a submission's life, and every order of what happens to it: with the core, in its `submission/tests`;
 //! - what functions do together: here, in the one binary `it`. Requests (`requests`, `lists`, `uploads`, `served_media`,
 //!   `pushes`, `rates`), deaths at every await (`crashes`), who comes first (`orders`), trouble with the table, with WeChat and
-//!   with time (`table_trouble`, `wechat_trouble`, `overdue`, `author_away`, `media_urls`, `tokens`), secrets and settings,
+//!   with time (`table_trouble`, `wechat_trouble`, `overdue`, `quotas`, `author_away`, `media_urls`, `tokens`), what makes a pass
+//!   count and for whom (`fetch_proof`, `known_verdicts`), media that are fetched (`media_by_url`), secrets and settings,
 //!   what the deployment template says (`template`; its roles are held against every call of every test, see [`grants`]),
 //!   `hostile_input`, what it costs (`budget`), and histories at random (`simulation`);
 //! - the binary as its user meets it, from its banner to its end: `infra/local/tests/local_run`.

@@ -47,7 +47,7 @@ impl AcceptUpload {
 /// Nobody is told which address a name leads to: that would show what stands within.
 fn not_allowed(why: NotAllowed) -> Problem {
     let (zh, en) = match why {
-        NotAllowed::Malformed => ("url 不是有效的网址。", "The url is none."),
+        NotAllowed::Malformed => ("url 不是有效的网址。", "The url is not a valid URL."),
         NotAllowed::Scheme => {
             ("只下载 https:// 的网址，跳转后也一样。", "Only https:// is fetched, after redirects too.")
         }

@@ -100,9 +100,9 @@ fn clean(bytes: &[u8]) -> Result<(MediaType, Vec<u8>), Unfit> {
         wav::clean(bytes).map(of(MediaType::Wav))
     } else {
         // Only what is no sound to us is asked what else it is: signatures are short, and sound may begin as any of them.
-        clean_tagged_sound(bytes).map_err(|unfit| match (unfit, foreign::recognise(bytes)) {
-            (Unfit::Unknown, Some(found)) => Unfit::NotAccepted { found },
-            (unfit, _) => unfit,
+        clean_tagged_sound(bytes).map_err(|unfit| match unfit {
+            Unfit::Unknown => foreign::recognise(bytes).map_or(unfit, |found| Unfit::NotAccepted { found }),
+            unfit => unfit,
         })
     }
 }

@@ -19,7 +19,7 @@ pub use decode::Source;
 
 /// No side is longer. Phones show less, and WeChat's own client scales what it previews.
 pub const LONGEST_SIDE: u32 = 4_096;
-/// What the pixels of one picture may take, in bytes: see [`memory`].
+/// What making one picture may take, in bytes: see [`memory`].
 pub const MOST_MEMORY: u64 = 300 * 1024 * 1024;
 /// What a picture takes however few pixels it has, in bytes: a file of 10 MiB three times where that is a JPEG of nothing but
 /// profiles, tables, what is written, and room for the 16 MiB that a WebP can say is to come.
@@ -60,7 +60,7 @@ pub enum NoPicture {
     /// Pixels are missing, or it is malformed.
     #[error("damaged")]
     Damaged,
-    /// Its pixels would take more than [`MOST_MEMORY`].
+    /// Making it would take more than [`MOST_MEMORY`].
     #[error("too many pixels")]
     TooManyPixels,
 }
@@ -69,10 +69,10 @@ pub enum NoPicture {
 /// picture takes besides.
 ///
 /// # Errors
-/// When the header is no header, or says that its pixels take more than [`MOST_MEMORY`].
+/// When the header is no header, or that is more than [`MOST_MEMORY`].
 pub fn memory(source: Source, bytes: &[u8]) -> Result<u64, NoPicture> {
-    let needed = decode::memory(source, bytes)?;
-    if needed > MOST_MEMORY { Err(NoPicture::TooManyPixels) } else { Ok(needed + BESIDES) }
+    let needed = decode::memory(source, bytes)?.saturating_add(BESIDES);
+    if needed > MOST_MEMORY { Err(NoPicture::TooManyPixels) } else { Ok(needed) }
 }
 
 /// Decodes a picture and encodes it anew. Takes the time of a core: not for a thread on which others wait.

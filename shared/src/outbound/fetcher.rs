@@ -235,14 +235,11 @@ mod tests {
     use std::net::TcpListener;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    use rustls::pki_types::pem::PemObject;
-    use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-    use rustls::{ServerConfig, ServerConnection, Stream};
+    use rustls::{ServerConnection, Stream};
 
+    use super::super::loopback::{CERTIFICATE, server_config};
     use super::*;
 
-    const CERTIFICATE: &str = include_str!("loopback.pem");
-    const PRIVATE_KEY: &str = include_str!("loopback.key");
     const LIMIT: u64 = 1_000;
 
     /// Where the test's own server stands counts as public here, and everything else as ever.
@@ -261,16 +258,7 @@ mod tests {
     /// A server over TLS, on a thread of its own, that answers each connection with what `answer` makes of its own address
     /// and the path; where that ends in `endless` it goes on for ever, where in `silent` it stays open and says no more.
     fn server(answer: fn(&str, &str) -> String) -> String {
-        let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(
-                vec![CertificateDer::from_pem_slice(CERTIFICATE.as_bytes()).unwrap()],
-                PrivateKeyDer::from_pem_slice(PRIVATE_KEY.as_bytes()).unwrap(),
-            )
-            .map(Arc::new)
-            .unwrap();
+        let config = server_config();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let own = format!("https://{}", listener.local_addr().unwrap());
         let base = own.clone();

@@ -23,7 +23,7 @@ struct Arguments {
 const PICTURES: [(&str, u16, u16, bool); 4] = [
     ("12 megapixels, baseline", 4_000, 3_000, false),
     ("12 megapixels, progressive", 4_000, 3_000, true),
-    ("50 megapixels, baseline", 8_160, 6_120, false),
+    ("44 megapixels, baseline", 8_000, 5_500, false),
     ("1,440 pixels wide, baseline", 1_440, 1_080, false),
 ];
 
