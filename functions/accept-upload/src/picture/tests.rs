@@ -296,6 +296,13 @@ fn what_would_not_fit_into_memory_is_refused_by_its_header() {
     let frame = jpeg.windows(2).position(|marker| marker == [0xFF, 0xC0]).unwrap();
     jpeg[frame + 5..frame + 9].copy_from_slice(&[0xFF, 0xFF, 0xFF, 0xFF]);
     assert_eq!(anew(&jpeg), Err(NoPicture::TooManyPixels));
+    // What any picture takes besides its pixels counts too: the most that is ever reserved is the most that one may take.
+    let mut reserved = |width: u16, height: u16| {
+        jpeg[frame + 5..frame + 9].copy_from_slice(&[height.to_be_bytes(), width.to_be_bytes()].concat());
+        memory(Source::Jpeg, &jpeg)
+    };
+    assert!(reserved(8_000, 5_500).unwrap() <= MOST_MEMORY);
+    assert_eq!(reserved(8_000, 6_200), Err(NoPicture::TooManyPixels));
     let mut gif = include_bytes!("../make_safe/samples/still.gif").to_vec();
     gif[6..10].copy_from_slice(&[0xFF; 4]);
     assert_eq!(anew(&gif), Err(NoPicture::TooManyPixels));
