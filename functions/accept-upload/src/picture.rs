@@ -60,7 +60,7 @@ pub enum NoPicture {
     /// Pixels are missing, or it is malformed.
     #[error("damaged")]
     Damaged,
-    /// Making it would take more than [`MOST_MEMORY`].
+    /// Making it would take more than [`MOST_MEMORY`], or some two seconds of a core.
     #[error("too many pixels")]
     TooManyPixels,
 }
@@ -69,7 +69,7 @@ pub enum NoPicture {
 /// picture takes besides.
 ///
 /// # Errors
-/// When the header is no header, or that is more than [`MOST_MEMORY`].
+/// When the header is no header, that is more than [`MOST_MEMORY`], or the pixels are more than some two seconds of a core.
 pub fn memory(source: Source, bytes: &[u8]) -> Result<u64, NoPicture> {
     let needed = decode::memory(source, bytes)?.saturating_add(BESIDES);
     if needed > MOST_MEMORY { Err(NoPicture::TooManyPixels) } else { Ok(needed) }

@@ -80,10 +80,22 @@ fn profile_of(profile: Option<Vec<u8>>) -> Option<Vec<u8>> {
     profile.filter(|profile| profile.len() <= LARGEST_PROFILE)
 }
 
+/// Of these kinds no more pixels are decoded than take about two seconds of a core, with as many bytes as an upload may have and
+/// whatever they show (`tests/bench` measures it). JPEGs are decoded twice; four inks have no fast path, and where each scan
+/// brings a few bits all pixels are gone through for each. WebP's arithmetic decoder takes its bits one by one; GIF's pixels may
+/// be transparent, and all that came without loss is tried as PNG first.
+mod most_pixels {
+    pub(super) const JPEG: u64 = 32_000_000;
+    pub(super) const PROGRESSIVE_JPEG: u64 = 12_600_000;
+    pub(super) const JPEG_OF_INKS: u64 = 8_000_000;
+    pub(super) const WEBP: u64 = 12_600_000;
+    pub(super) const LOSSLESS: u64 = 20_000_000;
+}
+
 /// How much memory decoding takes, by the header: all samples as the decoder holds them, a progressive JPEG's coefficients,
 /// a lossless WebP's codes, and the eight-bit copy that is drawn from.
 pub(super) fn memory(source: Source, bytes: &[u8]) -> Result<u64, NoPicture> {
-    let (width, height, a_pixel) = match source {
+    let (width, height, a_pixel, most_pixels) = match source {
         Source::Jpeg => {
             let (tidy, is_progressive) = tidied_jpeg(bytes);
             let mut decoder = jpeg_decoder(&tidy);
@@ -91,19 +103,25 @@ pub(super) fn memory(source: Source, bytes: &[u8]) -> Result<u64, NoPicture> {
             let info = decoder.info().ok_or(NoPicture::Damaged)?;
             // Two bytes for each of up to four components, where a scan brings only some of their bits.
             let coefficients = if is_progressive { 2 * u64::from(info.components) } else { 0 };
-            (u64::from(info.width), u64::from(info.height), 3 + 3 + coefficients)
+            let most_pixels = match info.components {
+                4.. => most_pixels::JPEG_OF_INKS,
+                _ if is_progressive => most_pixels::PROGRESSIVE_JPEG,
+                _ => most_pixels::JPEG,
+            };
+            (u64::from(info.width), u64::from(info.height), 3 + 3 + coefficients, most_pixels)
         }
         Source::Png => {
             let mut decoder = png::Decoder::new(Cursor::new(bytes));
             let info = decoder.read_header_info().map_err(damaged)?;
             let samples = info.color_type.samples() as u64;
             // The decoder's rows are sixteen bits wide at most; what it gives has eight, and four samples.
-            (u64::from(info.width), u64::from(info.height), samples + 4 + 3)
+            (u64::from(info.width), u64::from(info.height), samples + 4 + 3, most_pixels::LOSSLESS)
         }
         Source::Gif => {
             let screen = bytes.get(6..10).and_then(|size| size.first_chunk::<4>()).ok_or(NoPicture::Damaged)?;
             let [a, b, c, d] = *screen;
-            (u64::from(u16::from_le_bytes([a, b])), u64::from(u16::from_le_bytes([c, d])), 1 + 4 + 4 + 3)
+            let (width, height) = (u16::from_le_bytes([a, b]), u16::from_le_bytes([c, d]));
+            (u64::from(width), u64::from(height), 1 + 4 + 4 + 3, most_pixels::LOSSLESS)
         }
         Source::Webp => {
             let (width, height) = WebPDecoder::new(Cursor::new(bytes)).map_err(damaged)?.dimensions();
@@ -111,19 +129,23 @@ pub(super) fn memory(source: Source, bytes: &[u8]) -> Result<u64, NoPicture> {
                 return Err(NoPicture::Damaged);
             }
             // Planes of luma and colour, and a canvas for the frames of an animation.
-            (u64::from(width), u64::from(height), 2 + 4 + 4 + 3)
+            (u64::from(width), u64::from(height), 2 + 4 + 4 + 3, most_pixels::WEBP)
         }
         Source::Bmp => {
             let decoder = image::codecs::bmp::BmpDecoder::new(Cursor::new(bytes)).map_err(damaged)?;
             let (width, height) = decoder.dimensions();
-            (u64::from(width), u64::from(height), 4 + 4 + 3)
+            (u64::from(width), u64::from(height), 4 + 4 + 3, most_pixels::LOSSLESS)
         }
     };
     if width == 0 || height == 0 {
         return Err(NoPicture::Damaged);
     }
+    let pixels = width.saturating_mul(height);
+    if pixels > most_pixels {
+        return Err(NoPicture::TooManyPixels);
+    }
     let codes = if source == Source::Webp { lossless_bytes(bytes).saturating_mul(CODES) } else { 0 };
-    Ok(width.saturating_mul(height).saturating_mul(a_pixel).saturating_add(codes))
+    Ok(pixels.saturating_mul(a_pixel).saturating_add(codes))
 }
 
 /// Decodes what a file shows first.

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use greenlight::domain::media::MediaType;
-use image::DynamicImage;
+use image::{DynamicImage, GrayImage, RgbImage};
 use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
 
 use super::canvas::scaled;
@@ -18,6 +18,9 @@ const PNG_CHUNK: usize = 64 * 1024;
 const LARGEST_DIRECT: usize = 1_000_000;
 /// Nobody tells it from the original; each step down is taken only where it would be too large otherwise.
 const QUALITIES: [u8; 5] = [88, 80, 70, 60, 50];
+
+/// One band in so many tells how large the whole will be.
+const SAMPLED: u32 = 16;
 
 /// What was made.
 pub(super) struct Encoded {
@@ -43,7 +46,12 @@ pub(super) fn encode(image: &DynamicImage, is_lossless: bool) -> Encoded {
     }
     // The colours of drawings and of writing on them have edges, which 4:2:0 smears.
     let sampling = if is_lossless { SamplingFactor::F_1_1 } else { SamplingFactor::F_2_2 };
-    if let Some(bytes) = QUALITIES.iter().find_map(|quality| jpeg(image, *quality, sampling, LARGEST)) {
+    let sample = sample(image);
+    let its_share = LARGEST * sample.height() as usize / image.height().max(1) as usize;
+    let may_fit = |quality: &u8| jpeg(&sample, *quality, sampling, its_share).is_some();
+    if let Some(bytes) =
+        QUALITIES.into_iter().filter(may_fit).find_map(|quality| jpeg(image, quality, sampling, LARGEST))
+    {
         return encoded(MediaType::Jpeg, bytes, image, false);
     }
     // Noise: as many pixels as fit.
@@ -54,6 +62,25 @@ pub(super) fn encode(image: &DynamicImage, is_lossless: bool) -> Encoded {
         if let Some(bytes) = jpeg(&smaller, 60, SamplingFactor::F_2_2, LARGEST) {
             return encoded(MediaType::Jpeg, bytes, &smaller, true);
         }
+    }
+}
+
+/// A part of a picture that tells how large the whole will be: every so many-th band of it, as high as what 4:2:0 codes at
+/// once. Noise in full size would otherwise be encoded in each quality, to be thrown away each time.
+fn sample(image: &DynamicImage) -> DynamicImage {
+    const BAND: u32 = 16;
+    let bands = (image.height() / (BAND * SAMPLED)).max(1);
+    let (width, height) = (image.width(), (bands * BAND).min(image.height()));
+    let row = |y: u32| y / BAND * BAND * SAMPLED + y % BAND;
+    match image {
+        DynamicImage::ImageLuma8(image) => {
+            DynamicImage::ImageLuma8(GrayImage::from_fn(width, height, |x, y| *image.get_pixel(x, row(y))))
+        }
+        DynamicImage::ImageRgb8(image) => {
+            DynamicImage::ImageRgb8(RgbImage::from_fn(width, height, |x, y| *image.get_pixel(x, row(y))))
+        }
+        // Nothing else is drawn on white.
+        image => image.clone(),
     }
 }
 

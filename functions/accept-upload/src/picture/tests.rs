@@ -296,16 +296,57 @@ fn what_would_not_fit_into_memory_is_refused_by_its_header() {
     let frame = jpeg.windows(2).position(|marker| marker == [0xFF, 0xC0]).unwrap();
     jpeg[frame + 5..frame + 9].copy_from_slice(&[0xFF, 0xFF, 0xFF, 0xFF]);
     assert_eq!(anew(&jpeg), Err(NoPicture::TooManyPixels));
-    // What any picture takes besides its pixels counts too: the most that is ever reserved is the most that one may take.
-    let mut reserved = |width: u16, height: u16| {
-        jpeg[frame + 5..frame + 9].copy_from_slice(&[height.to_be_bytes(), width.to_be_bytes()].concat());
-        memory(Source::Jpeg, &jpeg)
-    };
-    assert!(reserved(8_000, 5_500).unwrap() <= MOST_MEMORY);
-    assert_eq!(reserved(8_000, 6_200), Err(NoPicture::TooManyPixels));
     let mut gif = include_bytes!("../make_safe/samples/still.gif").to_vec();
     gif[6..10].copy_from_slice(&[0xFF; 4]);
     assert_eq!(anew(&gif), Err(NoPicture::TooManyPixels));
+}
+
+#[test]
+fn what_would_take_a_core_for_long_is_refused_by_its_header() {
+    let jpeg = |progressive: bool, inks: bool, (width, height): (u16, u16)| {
+        let mut bytes = Vec::new();
+        let mut encoder = jpeg_encoder::Encoder::new(&mut bytes, 90);
+        encoder.set_progressive(progressive);
+        if inks {
+            encoder.encode(&[9; 256], 8, 8, jpeg_encoder::ColorType::Cmyk).unwrap();
+        } else {
+            encoder.encode(&[9; 192], 8, 8, jpeg_encoder::ColorType::Rgb).unwrap();
+        }
+        let frame = bytes.windows(2).position(|marker| matches!(marker, [0xFF, 0xC0 | 0xC2])).unwrap();
+        bytes[frame + 5..frame + 9].copy_from_slice(&[height.to_be_bytes(), width.to_be_bytes()].concat());
+        memory(Source::Jpeg, &bytes)
+    };
+    // A phone's pictures are taken, as they are or as an editor saved them; its largest go beyond what anybody is shown.
+    for (progressive, inks, most, too_many) in [
+        (false, false, (6_528, 4_896), (8_160, 6_120)),
+        (true, false, (4_096, 3_072), (4_624, 3_472)),
+        (false, true, (3_264, 2_448), (4_032, 3_024)),
+        (true, true, (3_264, 2_448), (4_032, 3_024)),
+    ] {
+        assert!(jpeg(progressive, inks, most).unwrap() <= MOST_MEMORY);
+        assert_eq!(jpeg(progressive, inks, too_many), Err(NoPicture::TooManyPixels));
+    }
+    let png = |side: u16| {
+        let mut bytes = Vec::new();
+        let mut encoder = png::Encoder::new(&mut bytes, side.into(), side.into());
+        encoder.set_color(png::ColorType::Rgba);
+        drop(encoder.write_header().unwrap());
+        memory(Source::Png, &bytes)
+    };
+    let gif = |side: u16| {
+        let mut bytes = include_bytes!("../make_safe/samples/still.gif").to_vec();
+        bytes[6..10].copy_from_slice(&[side.to_le_bytes(); 2].concat());
+        memory(Source::Gif, &bytes)
+    };
+    let webp = |side: u16| {
+        let [low, high] = side.to_le_bytes();
+        let frame = [0x10, 0, 0, 0x9D, 0x01, 0x2A, low, high, low, high];
+        memory(Source::Webp, &[b"RIFF\x16\0\0\0WEBPVP8 \x0A\0\0\0".as_slice(), &frame].concat())
+    };
+    for (taken, refused) in [(png(4_472), png(4_473)), (gif(4_472), gif(4_473)), (webp(3_549), webp(3_550))] {
+        assert!(taken.unwrap() <= MOST_MEMORY);
+        assert_eq!(refused, Err(NoPicture::TooManyPixels));
+    }
 }
 
 #[test]
