@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use subtle::ConstantTimeEq;
+use url::Url;
 
 use crate::domain::base_url::BaseUrl;
 use crate::domain::ids::{AppId, Channel};
@@ -74,11 +75,11 @@ pub struct App {
     /// The only channels that submissions may go to; any, where there is no list.
     pub channels: Option<BTreeSet<Channel>>,
     /// Where the owner's backend is told of decisions.
-    pub decision_url: Option<BaseUrl>,
+    pub decision_url: Option<Url>,
     /// What such a telling is signed with.
     pub decision_key: Option<SecretString>,
     /// Where pushes that are not ours go.
-    pub relay_url: Option<BaseUrl>,
+    pub relay_url: Option<Url>,
 }
 
 impl fmt::Debug for App {
@@ -142,10 +143,12 @@ impl Entry<'_> {
         key.map_err(|_| self.bad(name, "an EncodingAESKey has 43 characters A-Z a-z 0-9"))
     }
 
-    fn url(&mut self, name: &str) -> Result<Option<BaseUrl>, BadField> {
+    /// Taken letter for letter: a slash at the end matters to a server that somebody else wrote.
+    fn url(&mut self, name: &str) -> Result<Option<Url>, BadField> {
         const REASON: &str = "it must be a URL without a query";
         let url: Option<String> = self.take(name, REASON)?;
-        url.map(|url| BaseUrl::parse(&url)).transpose().map_err(|_| self.bad(name, REASON))
+        let url = url.map(|url| BaseUrl::parse(&url).ok().and_then(|_| Url::parse(&url).ok()).ok_or(REASON));
+        url.transpose().map_err(|reason| self.bad(name, reason))
     }
 
     fn server_keys(&mut self) -> Result<Vec<SecretString>, BadField> {

@@ -4,7 +4,9 @@
 mod fetcher;
 #[cfg(test)]
 mod loopback;
+mod poster;
 mod public_address;
+mod reach;
 
 use std::fmt;
 use std::sync::{Arc, LazyLock};
@@ -14,8 +16,10 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 
-pub use fetcher::{FetchError, Fetcher, NotAllowed};
+pub use fetcher::Fetcher;
+pub use poster::{Answer, Poster};
 pub use public_address::is_public;
+pub use reach::{NotAllowed, ReachError};
 
 use crate::settings::{self, Lookup, SettingError};
 

@@ -10,7 +10,7 @@ use crate::domain::clock::Clock;
 use crate::error::{Cause, chain};
 use crate::moderation::ask::Checker;
 use crate::moderation::wechat_access::WeChatAccess;
-use crate::outbound::{Fetcher, Outbound, OutboundError, extra_ca_pem};
+use crate::outbound::{Fetcher, Outbound, OutboundError, Poster, extra_ca_pem};
 use crate::secrets::{SecretError, Secrets};
 use crate::settings::{Lookup, SettingError, flag, optional_url, required, url};
 use crate::table::{Table, TableError};
@@ -112,6 +112,12 @@ impl<'a> Start<'a> {
     /// `GREENLIGHT_ALLOW_PRIVATE` says otherwise.
     pub fn fetcher(&self, within: Duration) -> Result<Fetcher, StartError> {
         Ok(Fetcher::new(&self.outbound, flag(self.lookup, "GREENLIGHT_ALLOW_PRIVATE")?, within)?)
+    }
+
+    /// What posts to the servers that an owner's settings name; to public addresses alone, unless
+    /// `GREENLIGHT_ALLOW_PRIVATE` says otherwise.
+    pub fn poster(&self) -> Result<Poster, StartError> {
+        Ok(Poster::new(&self.outbound, flag(self.lookup, "GREENLIGHT_ALLOW_PRIVATE")?)?)
     }
 
     /// All that it takes to have content judged, with WeChat reaching us at `GREENLIGHT_PUBLIC_URL`.

@@ -28,6 +28,7 @@ mod overdue;
 mod pushes;
 mod quotas;
 mod rates;
+mod relays;
 mod releases;
 mod requests;
 mod secrets;

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use greenlight::api::caller::Caller;
 use greenlight::api::problem::Problem;
-use greenlight::outbound::{FetchError, NotAllowed};
+use greenlight::outbound::{NotAllowed, ReachError};
 use http::StatusCode;
 
 use crate::AcceptUpload;
@@ -19,23 +19,23 @@ impl AcceptUpload {
         })
     }
 
-    fn not_fetched(&self, error: &FetchError) -> Problem {
+    fn not_fetched(&self, error: &ReachError) -> Problem {
         let (zh, en) = match error {
-            FetchError::TooLarge => return Problem::too_large(self.largest),
-            FetchError::NotAllowed(why) => return not_allowed(*why),
-            FetchError::Status(status) => (
+            ReachError::TooLarge => return Problem::too_large(self.largest),
+            ReachError::NotAllowed(why) => return not_allowed(*why),
+            ReachError::Status(status) => (
                 format!("下载失败：对方服务器返回 {status}，需要 200。"),
                 format!("It was not fetched: its server answers {status} instead of 200."),
             ),
-            FetchError::Redirects => ("下载失败：跳转次数太多。".to_owned(), "It redirects too often.".to_owned()),
-            FetchError::Slow => {
+            ReachError::Redirects => ("下载失败：跳转次数太多。".to_owned(), "It redirects too often.".to_owned()),
+            ReachError::Slow => {
                 let seconds = self.fetcher.within.as_secs();
                 (
                     format!("下载失败：{seconds} 秒内没有下完。"),
                     format!("It could not be fetched within {seconds} seconds."),
                 )
             }
-            FetchError::Unreached(_) => (
+            ReachError::Unreached(_) => (
                 "下载失败：连接不上，证书无效，或中途断开。".to_owned(),
                 "It was not fetched: no connection, no valid certificate, or it broke off.".to_owned(),
             ),

@@ -1,4 +1,7 @@
-//! WeChat's callback URL: takes what WeChat pushes, and answers `success` only when that is safe.
+//! WeChat's callback URL: takes what WeChat pushes, and answers `success` only when that is safe. What is not ours goes on to
+//! where the app names a server for it.
+
+mod relay;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,10 +18,11 @@ use greenlight::api::problem::Problem;
 use greenlight::api::respond::{method_not_allowed, not_found, respond};
 use greenlight::apps::{App, Apps, NoApp};
 use greenlight::domain::clock::Clock;
-use greenlight::domain::ids::AppId;
+use greenlight::domain::ids::{AppId, TraceId};
 use greenlight::domain::outcome::Outcome;
 use greenlight::metrics::{self, Metric};
 use greenlight::moderation::push::{Pushed, take_push};
+use greenlight::outbound::Poster;
 use greenlight::secrets::Secrets;
 use greenlight::settings::Lookup;
 use greenlight::start::{Start, StartError};
@@ -28,6 +32,7 @@ use greenlight::wechat::push::{
 };
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderValue, Method, StatusCode};
+use relay::Sent;
 use tower::ServiceExt;
 
 /// How our paths begin, whatever stands before them.
@@ -44,6 +49,8 @@ pub struct ReceivePush {
     pub secrets: Secrets,
     /// The clock.
     pub clock: Clock,
+    /// What takes pushes on to an app's `relay_url`.
+    pub poster: Poster,
 }
 
 impl ReceivePush {
@@ -53,7 +60,7 @@ impl ReceivePush {
         let table = start.table()?;
         let (secrets, connected) = tokio::join!(start.secrets(), table.connect());
         connected?;
-        Ok(Self { table, secrets: secrets?, clock: start.clock() })
+        Ok(Self { table, secrets: secrets?, clock: start.clock(), poster: start.poster()? })
     }
 
     /// The routes.
@@ -91,43 +98,61 @@ impl ReceivePush {
         })
     }
 
-    async fn take(&self, app: &App, push: Push) -> Result<(), Problem> {
-        let MediaCheck { trace_id, outcome } = match push.event {
-            PushEvent::MediaCheck(check) => check,
+    /// Takes a push that is known to be WeChat's, and says what WeChat is answered.
+    async fn take(&self, app: &App, push: Push, sent: Sent<'_>) -> Result<Response, Problem> {
+        let relayed = match push.event {
+            PushEvent::MediaCheck(MediaCheck { trace_id, outcome }) => {
+                tell_failure(app, &trace_id, outcome);
+                let done = take_push(&self.table, &self.clock, &app.id, &trace_id, outcome).await?;
+                let age = push.created_at.map(|at| self.clock.now().since(at));
+                tell_taken(app, &trace_id, done, push.secured, age);
+                if done != Pushed::Parked {
+                    return Ok(success());
+                }
+                // Another deployment of the same mini program may have asked for it. Ours is kept: whatever is answered
+                // there, WeChat is told that it arrived.
+                self.relay(app, sent).await?.map(|_| success())
+            }
             PushEvent::Other { msg_type, event } => {
                 tracing::debug!(event = "push_not_ours", app = %app.id, msg_type, kind = event, "a push that is not ours");
-                return Ok(());
+                self.relay(app, sent).await?
             }
         };
-        match outcome {
-            Outcome::Verdict(_) => {}
-            Outcome::Failed { errcode: Some(errcode) } => {
-                tracing::warn!(event = "medium_not_checked", app = %app.id, trace_id = %trace_id, errcode, "WeChat could not check a medium");
-            }
-            Outcome::Failed { errcode: None } => {
-                tracing::warn!(event = "push_without_verdict", app = %app.id, trace_id = %trace_id, "a push says nothing that can be understood");
-            }
-        }
-        let done = take_push(&self.table, &self.clock, &app.id, &trace_id, outcome).await?;
-        let age_ms = push.created_at.map(|at| u64::try_from(self.clock.now().since(at).as_millis()).unwrap_or(0));
-        let parked = done == Pushed::Parked;
-        tracing::info!(
-            event = "push_taken",
-            app = %app.id, trace_id = %trace_id, secured = push.secured, parked, age_ms,
-            "a push was taken"
-        );
-        let mut measured = vec![(Metric::Pushes, 1.0)];
-        // The age in whole seconds, as WeChat tells it; far below 2^52.
-        measured
-            .extend(age_ms.and_then(|age| u32::try_from(age).ok()).map(|age| (Metric::PushLatency, f64::from(age))));
-        measured.extend(match done {
-            Pushed::Applied => None,
-            Pushed::ChangedNothing => Some((Metric::PushesTwice, 1.0)),
-            Pushed::Parked => Some((Metric::PushesOrphaned, 1.0)),
-        });
-        metrics::record(&measured);
-        Ok(())
+        Ok(relayed.unwrap_or_else(success))
     }
+}
+
+/// Tells of a check that came to nothing.
+fn tell_failure(app: &App, trace_id: &TraceId, outcome: Outcome) {
+    match outcome {
+        Outcome::Verdict(_) => {}
+        Outcome::Failed { errcode: Some(errcode) } => {
+            tracing::warn!(event = "medium_not_checked", app = %app.id, trace_id = %trace_id, errcode, "WeChat could not check a medium");
+        }
+        Outcome::Failed { errcode: None } => {
+            tracing::warn!(event = "push_without_verdict", app = %app.id, trace_id = %trace_id, "a push says nothing that can be understood");
+        }
+    }
+}
+
+/// Tells, in log and metrics, of a push that was taken.
+fn tell_taken(app: &App, trace_id: &TraceId, done: Pushed, secured: bool, age: Option<Duration>) {
+    let age_ms = age.map(|age| u64::try_from(age.as_millis()).unwrap_or(0));
+    let parked = done == Pushed::Parked;
+    tracing::info!(
+        event = "push_taken",
+        app = %app.id, trace_id = %trace_id, secured, parked, age_ms,
+        "a push was taken"
+    );
+    let mut measured = vec![(Metric::Pushes, 1.0)];
+    // The age in whole seconds, as WeChat tells it; far below 2^52.
+    measured.extend(age_ms.and_then(|age| u32::try_from(age).ok()).map(|age| (Metric::PushLatency, f64::from(age))));
+    measured.extend(match done {
+        Pushed::Applied => None,
+        Pushed::ChangedNothing => Some((Metric::PushesTwice, 1.0)),
+        Pushed::Parked => Some((Metric::PushesOrphaned, 1.0)),
+    });
+    metrics::record(&measured);
 }
 
 /// Why nothing could be done with an app's keys.
@@ -178,6 +203,11 @@ fn text(text: String) -> Response {
     response
 }
 
+/// What tells WeChat that a push has arrived, and wants no other answer.
+fn success() -> Response {
+    text("success".to_owned())
+}
+
 async fn receive(
     State(function): State<Arc<ReceivePush>>,
     path: Result<Path<String>, PathRejection>,
@@ -199,8 +229,7 @@ async fn receive(
             push::receive(&app.id, &app.push_keys, policy, &query, &body)
         });
         let (app, push) = received.await?;
-        function.take(&app, push).await?;
-        Ok(text("success".to_owned()))
+        function.take(&app, push, Sent { head: &head, body }).await
     };
     let reply = tokio::time::timeout(ANSWER_WITHIN, reply).await.unwrap_or_else(|_| Err(Problem::unavailable()));
     respond(&head.headers, reply)

@@ -173,7 +173,11 @@ impl Started {
         settings.insert("GREENLIGHT_FORMS_URL", format!("{}{FORMS}", public_url.trim_end_matches('/')));
         settings.insert("GREENLIGHT_ALLOW_PRIVATE", flags.allow_private.to_string());
         settings.extend(flags.ca_file.clone().map(|file| ("GREENLIGHT_CA_FILE", file)));
-        let setting = |_: &'static str, name: &str| settings.get(name).cloned();
+        let setting = |function: &'static str, name: &str| match (function, name) {
+            // Who starts the run names the server that pushes go on to, and it may well be this machine.
+            ("receive-push", "GREENLIGHT_ALLOW_PRIVATE") => Some(true.to_string()),
+            _ => settings.get(name).cloned(),
+        };
         let functions = Functions::start(&setting, &Clock::system()).await.map_err(|error| {
             let line = chain(&error);
             line.replace("GREENLIGHT_PUBLIC_URL", "--public-url")
@@ -181,10 +185,8 @@ impl Started {
                 .replace("GREENLIGHT_WECHAT_URL", "--wechat-url")
                 .replace("GREENLIGHT_CA_FILE", "--ca-file")
         })?;
-        for (flag, given) in [("--decision-url", &flags.decision_url), ("--relay-url", &flags.relay_url)] {
-            if given.is_some() {
-                tracing::warn!("{flag} is kept in the secret; nothing is sent there yet");
-            }
+        if flags.decision_url.is_some() {
+            tracing::warn!("--decision-url is kept in the secret; nothing is sent there yet");
         }
         if let (Some(simulator), Some(data)) = (&simulator, &data) {
             let file = data.path().join("simulator.json");

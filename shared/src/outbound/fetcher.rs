@@ -1,39 +1,17 @@
 //! Fetches what a URL from outside names: over https, from public addresses alone, in time, and no more than asked for.
 
-use std::error::Error;
-use std::fmt;
-use std::future::Future;
-use std::net::{IpAddr, SocketAddr};
-use std::pin::Pin;
-use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::StatusCode;
 use http::header::LOCATION;
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use reqwest::{Response, Url};
 
-use super::public_address::is_public;
+use super::reach::{LONGEST_URL, Lookup, NotAllowed, Reach, ReachError, failed, look_up, read};
 use super::{Outbound, OutboundError};
-use crate::error::Cause;
 
-/// How long a connection may take, name and TLS included: the server is anywhere in the world.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// How often a URL may lead on to another.
 const MOST_REDIRECTS: usize = 5;
-/// No longer URL is looked at.
-const LONGEST_URL: usize = 2_048;
-
-/// Where a fetch may go.
-#[derive(Clone, Copy, Debug)]
-struct Reach {
-    address: fn(IpAddr) -> bool,
-    any_port: bool,
-}
-
-/// How names become addresses.
-type Lookup = fn(String) -> Pin<Box<dyn Future<Output = std::io::Result<Vec<IpAddr>>> + Send>>;
 
 /// Fetches URLs that strangers to this deployment name, and gets nowhere within it.
 #[derive(Clone, Debug)]
@@ -44,115 +22,20 @@ pub struct Fetcher {
     pub within: Duration,
 }
 
-/// What is wrong with a URL, before anything is fetched from it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NotAllowed {
-    /// It is no URL, or too long a one.
-    #[error("it is no URL")]
-    Malformed,
-    /// It is not https.
-    #[error("it is not https")]
-    Scheme,
-    /// It carries a user name or a password.
-    #[error("it carries credentials")]
-    Credentials,
-    /// It names another port than 443.
-    #[error("it names a port of its own")]
-    Port,
-    /// It leads to an address that the public does not reach. Which, nobody is told.
-    #[error("it does not lead to a public address")]
-    Address,
-}
-
-/// Why nothing was fetched.
-#[derive(Debug, thiserror::Error)]
-pub enum FetchError {
-    /// The URL, or one that it leads on to, must not be fetched.
-    #[error(transparent)]
-    NotAllowed(#[from] NotAllowed),
-    /// There is more than was asked for.
-    #[error("it is too large")]
-    TooLarge,
-    /// The server answered with this status instead of 200.
-    #[error("the server answers {0}")]
-    Status(u16),
-    /// It leads on and on.
-    #[error("it redirects too often")]
-    Redirects,
-    /// It took too long.
-    #[error("it takes too long")]
-    Slow,
-    /// There is no such name, no connection, no certificate that holds; or it broke off.
-    #[error("it cannot be reached")]
-    Unreached(#[source] Cause),
-}
-
-/// A name that leads to no public address.
-#[derive(Debug)]
-struct NotPublic;
-
-impl fmt::Display for NotPublic {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("no public address")
-    }
-}
-
-impl Error for NotPublic {}
-
-/// Resolves names to addresses within reach alone. The client connects to just what this returns, so a name that is looked up
-/// again cannot lead elsewhere.
-struct WithinReach {
-    reach: Reach,
-    lookup: Lookup,
-}
-
-impl Resolve for WithinReach {
-    fn resolve(&self, name: Name) -> Resolving {
-        let (reach, found) = (self.reach, (self.lookup)(name.as_str().to_owned()));
-        Box::pin(async move {
-            let found = found.await?;
-            let within: Vec<SocketAddr> = found
-                .into_iter()
-                .filter(|address| (reach.address)(*address))
-                .map(|address| SocketAddr::new(address, 0))
-                .collect();
-            if within.is_empty() {
-                return Err(Cause::from(NotPublic));
-            }
-            Ok(Box::new(within.into_iter()) as Addrs)
-        })
-    }
-}
-
-fn look_up(name: String) -> Pin<Box<dyn Future<Output = std::io::Result<Vec<IpAddr>>> + Send>> {
-    Box::pin(async move { Ok(tokio::net::lookup_host((name, 0)).await?.map(|address| address.ip()).collect()) })
-}
-
 impl Fetcher {
     /// A fetcher over this process's TLS configuration, which gives up after `within`. `allow_private` lets it go anywhere,
     /// at any port: for local runs and tests.
     pub fn new(outbound: &Outbound, allow_private: bool, within: Duration) -> Result<Self, OutboundError> {
-        let reach = if allow_private {
-            Reach { address: |_| true, any_port: true }
-        } else {
-            Reach { address: is_public, any_port: false }
-        };
+        let reach = Reach { plain_http: false, ..Reach::new(allow_private) };
         Self::reaching(outbound, reach, look_up, within)
     }
 
     fn reaching(outbound: &Outbound, reach: Reach, lookup: Lookup, within: Duration) -> Result<Self, OutboundError> {
-        let builder = outbound
-            .builder(CONNECT_TIMEOUT)
-            .https_only(true)
-            // A connection belongs to one fetch: nothing of it is there for the next.
-            .pool_max_idle_per_host(0)
-            .user_agent(concat!("greenlight/", env!("CARGO_PKG_VERSION")))
-            .dns_resolver(Arc::new(WithinReach { reach, lookup }));
-        Ok(Self { client: builder.build().map_err(OutboundError::Client)?, reach, within })
+        Ok(Self { client: reach.client(outbound, lookup)?, reach, within })
     }
 
     /// Fetches what `url` names, if it is not more than `limit` bytes. What the server says of it is not believed.
-    pub async fn fetch(&self, url: &str, limit: u64) -> Result<Bytes, FetchError> {
+    pub async fn fetch(&self, url: &str, limit: u64) -> Result<Bytes, ReachError> {
         if url.len() > LONGEST_URL {
             return Err(NotAllowed::Malformed.into());
         }
@@ -160,17 +43,17 @@ impl Fetcher {
         let fetched = async {
             let response = self.follow(url).await?;
             if response.status() != StatusCode::OK {
-                return Err(FetchError::Status(response.status().as_u16()));
+                return Err(ReachError::Status(response.status().as_u16()));
             }
             read(response, limit).await
         };
-        tokio::time::timeout(self.within, fetched).await.unwrap_or(Err(FetchError::Slow))
+        tokio::time::timeout(self.within, fetched).await.unwrap_or(Err(ReachError::Slow))
     }
 
     /// Asks for a URL, and for what it leads on to, each looked at before it is asked for.
-    async fn follow(&self, mut url: Url) -> Result<Response, FetchError> {
+    async fn follow(&self, mut url: Url) -> Result<Response, ReachError> {
         for _ in 0..=MOST_REDIRECTS {
-            self.allows(&url)?;
+            self.reach.allows(&url)?;
             let response = self.client.get(url.clone()).send().await.map_err(failed)?;
             if !matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
                 return Ok(response);
@@ -178,73 +61,35 @@ impl Fetcher {
             let status = response.status().as_u16();
             let location = response.headers().get(LOCATION).and_then(|location| location.to_str().ok());
             let location = location.filter(|location| location.len() <= LONGEST_URL);
-            url = location.and_then(|location| url.join(location).ok()).ok_or(FetchError::Status(status))?;
+            url = location.and_then(|location| url.join(location).ok()).ok_or(ReachError::Status(status))?;
         }
-        Err(FetchError::Redirects)
+        Err(ReachError::Redirects)
     }
-
-    /// Whether a URL may be asked for, as far as it says itself. An address that stands in it is not looked up, so it is
-    /// looked at here; numbers in any notation are dotted ones by now.
-    fn allows(&self, url: &Url) -> Result<(), NotAllowed> {
-        if url.scheme() != "https" {
-            return Err(NotAllowed::Scheme);
-        }
-        if !url.username().is_empty() || url.password().is_some() {
-            return Err(NotAllowed::Credentials);
-        }
-        if !self.reach.any_port && url.port_or_known_default() != Some(443) {
-            return Err(NotAllowed::Port);
-        }
-        let host = url.host_str().ok_or(NotAllowed::Malformed)?;
-        let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
-        if address.is_ok_and(|address| !(self.reach.address)(address)) { Err(NotAllowed::Address) } else { Ok(()) }
-    }
-}
-
-/// Reads an answer to its end, or until it is too large, whatever length it has claimed.
-async fn read(mut response: Response, limit: u64) -> Result<Bytes, FetchError> {
-    if response.content_length().is_some_and(|length| length > limit) {
-        return Err(FetchError::TooLarge);
-    }
-    let mut bytes = BytesMut::new();
-    while let Some(chunk) = response.chunk().await.map_err(failed)? {
-        let length = bytes.len().saturating_add(chunk.len());
-        if u64::try_from(length).is_ok_and(|length| length > limit) {
-            return Err(FetchError::TooLarge);
-        }
-        bytes.extend_from_slice(&chunk);
-    }
-    Ok(bytes.freeze())
-}
-
-fn failed(error: reqwest::Error) -> FetchError {
-    let mut source: Option<&(dyn Error + 'static)> = Some(&error);
-    while let Some(one) = source {
-        if one.is::<NotPublic>() {
-            return NotAllowed::Address.into();
-        }
-        source = one.source();
-    }
-    // Its path and query may hold a secret of the owner's.
-    FetchError::Unreached(error.without_url().into())
 }
 
 #[cfg(test)]
 mod tests {
     use std::io::{Read, Write};
-    use std::net::TcpListener;
+    use std::net::{IpAddr, SocketAddr, TcpListener};
+    use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
+    use reqwest::dns::Resolve;
     use rustls::{ServerConnection, Stream};
 
+    use super::super::is_public;
     use super::super::loopback::{CERTIFICATE, server_config};
+    use super::super::reach::WithinReach;
     use super::*;
 
     const LIMIT: u64 = 1_000;
 
     /// Where the test's own server stands counts as public here, and everything else as ever.
-    const THIS_SERVER: Reach =
-        Reach { address: |address| is_public(address) || address == IpAddr::from([127, 0, 0, 1]), any_port: true };
+    const THIS_SERVER: Reach = Reach {
+        address: |address| is_public(address) || address == IpAddr::from([127, 0, 0, 1]),
+        any_port: true,
+        plain_http: false,
+    };
 
     fn fetcher(reach: Reach, lookup: Lookup) -> Fetcher {
         let outbound = Outbound::new(Some(CERTIFICATE.as_bytes())).unwrap();
@@ -252,7 +97,7 @@ mod tests {
     }
 
     fn strict() -> Fetcher {
-        fetcher(Reach { address: is_public, any_port: false }, look_up)
+        fetcher(Reach::new(false), look_up)
     }
 
     /// A server over TLS, on a thread of its own, that answers each connection with what `answer` makes of its own address
@@ -340,7 +185,7 @@ mod tests {
             ("https://localhost/", Address),
         ] {
             match strict().fetch(url, LIMIT).await {
-                Err(FetchError::NotAllowed(own)) => assert_eq!(own, why, "{url}"),
+                Err(ReachError::NotAllowed(own)) => assert_eq!(own, why, "{url}"),
                 other => panic!("{url}: {other:?}"),
             }
         }
@@ -358,12 +203,12 @@ mod tests {
             let address = if first { NOWHERE } else { "127.0.0.1" };
             Box::pin(async move { Ok(vec![address.parse().unwrap()]) })
         };
-        let fetcher = fetcher(Reach { address: is_public, any_port: false }, changing);
+        let fetcher = fetcher(Reach::new(false), changing);
         let fetched = fetcher.fetch("https://changing.example/", LIMIT).await;
-        assert!(matches!(fetched, Err(FetchError::Unreached(_) | FetchError::Slow)), "{fetched:?}");
+        assert!(matches!(fetched, Err(ReachError::Unreached(_) | ReachError::Slow)), "{fetched:?}");
         assert_eq!(LOOKED_UP.load(Ordering::SeqCst), 1);
         let again = fetcher.fetch("https://changing.example/", LIMIT).await;
-        assert!(matches!(again, Err(FetchError::NotAllowed(NotAllowed::Address))), "{again:?}");
+        assert!(matches!(again, Err(ReachError::NotAllowed(NotAllowed::Address))), "{again:?}");
     }
 
     #[tokio::test]
@@ -372,7 +217,7 @@ mod tests {
             let addresses = ["127.0.0.1", "10.0.0.1", NOWHERE, "::1"].map(|address| address.parse().unwrap());
             Box::pin(async move { Ok(addresses.to_vec()) })
         };
-        let resolver = WithinReach { reach: Reach { address: is_public, any_port: false }, lookup: mixed };
+        let resolver = WithinReach { reach: Reach::new(false), lookup: mixed };
         let found: Vec<_> = resolver.resolve("mixed.example".parse().unwrap()).await.unwrap().collect();
         assert_eq!(found, [SocketAddr::new(NOWHERE.parse().unwrap(), 0)]);
     }
@@ -391,8 +236,8 @@ mod tests {
         for path in ["there", "here", "elsewhere"] {
             assert_eq!(fetcher.fetch(&format!("{base}/{path}"), LIMIT).await.unwrap(), "there");
         }
-        assert!(matches!(fetcher.fetch(&format!("{base}/loop"), LIMIT).await, Err(FetchError::Redirects)));
-        assert!(matches!(fetcher.fetch(&format!("{base}/nowhere"), LIMIT).await, Err(FetchError::Status(301))));
+        assert!(matches!(fetcher.fetch(&format!("{base}/loop"), LIMIT).await, Err(ReachError::Redirects)));
+        assert!(matches!(fetcher.fetch(&format!("{base}/nowhere"), LIMIT).await, Err(ReachError::Status(301))));
         for (location, why) in [
             ("https://169.254.169.254/latest/meta-data/", NotAllowed::Address),
             ("https://[::1]/", NotAllowed::Address),
@@ -404,7 +249,7 @@ mod tests {
             ("https://user:secret@1.1.1.1/", NotAllowed::Credentials),
         ] {
             match fetcher.fetch(&format!("{base}/to/{location}"), LIMIT).await {
-                Err(FetchError::NotAllowed(own)) => assert_eq!(own, why, "{location}"),
+                Err(ReachError::NotAllowed(own)) => assert_eq!(own, why, "{location}"),
                 other => panic!("{location}: {other:?}"),
             }
         }
@@ -427,14 +272,14 @@ mod tests {
         let fetch = async |fetcher: &Fetcher, path: &str| fetcher.fetch(&format!("{base}/{path}"), LIMIT).await;
         assert_eq!(fetch(&fetcher, "just-right").await.unwrap().len(), 1_000);
         assert_eq!(fetch(&fetcher, "understates").await.unwrap(), "abc");
-        assert!(matches!(fetch(&fetcher, "claims").await, Err(FetchError::TooLarge)));
-        assert!(matches!(fetch(&fetcher, "endless").await, Err(FetchError::TooLarge)));
-        assert!(matches!(fetch(&fetcher, "overstates").await, Err(FetchError::Unreached(_))));
-        assert!(matches!(fetch(&fetcher, "gone").await, Err(FetchError::Status(404))));
-        assert!(matches!(fetch(&fetcher, "partial").await, Err(FetchError::Status(206))));
-        assert!(matches!(fetch(&fetcher, "garbage").await, Err(FetchError::Unreached(_))));
+        assert!(matches!(fetch(&fetcher, "claims").await, Err(ReachError::TooLarge)));
+        assert!(matches!(fetch(&fetcher, "endless").await, Err(ReachError::TooLarge)));
+        assert!(matches!(fetch(&fetcher, "overstates").await, Err(ReachError::Unreached(_))));
+        assert!(matches!(fetch(&fetcher, "gone").await, Err(ReachError::Status(404))));
+        assert!(matches!(fetch(&fetcher, "partial").await, Err(ReachError::Status(206))));
+        assert!(matches!(fetch(&fetcher, "garbage").await, Err(ReachError::Unreached(_))));
         fetcher.within = Duration::from_millis(300);
-        assert!(matches!(fetch(&fetcher, "silent").await, Err(FetchError::Slow)));
+        assert!(matches!(fetch(&fetcher, "silent").await, Err(ReachError::Slow)));
     }
 
     #[tokio::test]
@@ -442,7 +287,7 @@ mod tests {
         let base = server(|_, _| ok("never read"));
         let fetcher = Fetcher::new(&Outbound::new(None).unwrap(), true, Duration::from_secs(10)).unwrap();
         let error = fetcher.fetch(&format!("{base}/path?token=secret"), LIMIT).await.unwrap_err();
-        assert!(matches!(error, FetchError::Unreached(_)));
+        assert!(matches!(error, ReachError::Unreached(_)));
         let told = format!("{} {error:?}", crate::error::chain(&error));
         assert!(told.contains("certificate") && !told.contains("secret") && !told.contains("path"), "{told}");
     }

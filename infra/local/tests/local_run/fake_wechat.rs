@@ -265,6 +265,8 @@ impl FakeWeChat {
                 });
                 answer
             }
+            // The owner's own server.
+            "/owner/relay" => "the owner's reply".to_owned(),
             _ => r#"{"errcode":40066,"errmsg":"invalid url rid: 00000000-00000000-00000000"}"#.to_owned(),
         }
     }

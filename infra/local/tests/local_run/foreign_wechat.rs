@@ -73,6 +73,16 @@ async fn a_push_that_somebody_else_signed_changes_nothing() {
     assert_eq!(run.submission(&id, &author).await.text("state"), "pending");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_ours_goes_on_to_the_owners_server_on_the_same_machine() {
+    let (fake, _run) = started().await;
+    let message = json!({"MsgType": "text", "FromUserName": OPENID, "ToUserName": "gh_1", "Content": TEXT});
+    assert_eq!(fake.push(&message.to_string()).await, (200, "the owner's reply".into()));
+    let relayed = fake.seen("/owner/relay");
+    assert_eq!((relayed.len(), relayed[0].method.as_str()), (1, "POST"));
+    assert!(relayed[0].json()["Encrypt"].is_string(), "as it came");
+}
+
 /// One request, as the documentation wants it: how it is sent, with nothing in the query but the token.
 #[track_caller]
 fn is_a_call(seen: &Seen) {
