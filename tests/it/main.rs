@@ -31,6 +31,7 @@ mod rates;
 mod relays;
 mod releases;
 mod requests;
+mod retention;
 mod secrets;
 mod served_media;
 mod settings;

@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::types::StreamSpecification;
 use futures_util::{StreamExt, stream};
 use greenlight::bucket::media_key;
 use greenlight::domain::ids::{OpenId, SubmissionId};
-use greenlight::domain::submission::{GivenUp, Medium, NewSubmission, PartState, Scene, Submission};
+use greenlight::domain::submission::{GivenUp, Medium, NewSubmission, PartState, Retain, Scene, Submission};
 use greenlight::domain::text::Content;
 use greenlight::table::Saved;
 use greenlight_local::simulator::{Api, ForcedVerdict, ReleaseOrder, Verdict};
@@ -44,6 +44,7 @@ fn waiting(world: &World, text: Option<&str>, media: Vec<Medium>) -> Submission 
         channel: None,
         metadata: None,
         external_id: None,
+        retain: Retain::Always,
         vouched: false,
         request_hash: None,
     };

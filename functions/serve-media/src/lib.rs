@@ -16,7 +16,7 @@ use greenlight::api::respond::{method_not_allowed, not_found, respond};
 use greenlight::bucket::{Bucket, BucketError, media_key};
 use greenlight::domain::clock::Clock;
 use greenlight::domain::media_path::{self, MediaPath};
-use greenlight::domain::submission::{Medium, Submission, VisibleTo};
+use greenlight::domain::submission::{Medium, Submission};
 use greenlight::error::{Cause, chain};
 use greenlight::moderation::fetch::{Reading, note_fetched};
 use greenlight::settings::Lookup;
@@ -88,7 +88,7 @@ impl ServeMedia {
         let submission = self.table.submission(&path.submission, Consistency::Strong).await?;
         let submission = submission.ok_or_else(Problem::not_found)?;
         let reader = match &path.secret {
-            None => (submission.visible_to() == VisibleTo::Everyone).then_some(Reader::Everyone),
+            None => submission.everyone_may_read().then_some(Reader::Everyone),
             Some(secret) => {
                 let for_wechat = submission.wechat_may_read(path.index, secret, self.clock.now());
                 let for_author = submission.author_may_read(path.index, secret).then_some(Reader::Author);

@@ -100,11 +100,17 @@ fn refused(error: DecideError) -> Problem {
             "内容的状态已经变化，请重新读取后再决定。",
             "It has changed meanwhile; read it again before you decide.",
         ),
-        DecideError::NotDecided(NotDecided::Erased) => Problem::new(
+        DecideError::NotDecided(NotDecided::Withdrawn) => Problem::new(
             StatusCode::CONFLICT,
             "withdrawn",
             "内容已撤回并删除，不能再决定。",
             "It was withdrawn and erased; nothing is left to decide.",
+        ),
+        DecideError::NotDecided(NotDecided::Erased) => Problem::new(
+            StatusCode::CONFLICT,
+            "erased",
+            "内容按 retain 的约定已在决定后删除，不能再通过。",
+            "It was erased with the decision, as `retain` has it; it cannot be restored.",
         ),
     }
 }

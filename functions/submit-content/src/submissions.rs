@@ -13,7 +13,7 @@ use greenlight::api::respond::{Reply, json, respond};
 use greenlight::api::signed::{self, Form, NotOurs, Upload};
 use greenlight::domain::author::Actor;
 use greenlight::domain::ids::{AuthorId, Channel};
-use greenlight::domain::submission::{MAX_MEDIA, Submission};
+use greenlight::domain::submission::{MAX_MEDIA, Retain, Submission};
 use greenlight::domain::text::Content;
 use greenlight::moderation::submit::{SubmitError, SubmitRequest, Submitted, Uploaded, submit};
 use greenlight::moderation::withdraw::withdraw as withdraw_submission;
@@ -71,6 +71,7 @@ impl SubmitContent {
         if external_id.as_ref().is_some_and(|id| id.chars().count() > EXTERNAL_ID_CHARS) {
             fields.fault("external_id", "最多 256 个字符。", "At most 256 characters.");
         }
+        let retain = take_retain(&mut fields, channel.as_ref());
         if content == Content::default() && !some_media {
             fields.fault(
                 "text",
@@ -89,7 +90,18 @@ impl SubmitContent {
             ));
         }
         let actor = caller.actor();
-        Ok(SubmitRequest { idempotency_key, openid, actor, scene, content, uploads, channel, metadata, external_id })
+        Ok(SubmitRequest {
+            idempotency_key,
+            openid,
+            actor,
+            scene,
+            content,
+            uploads,
+            channel,
+            metadata,
+            external_id,
+            retain,
+        })
     }
 
     async fn take_upload(&self, fields: &mut Fields, caller: &Caller, author: &AuthorId) -> Option<Uploaded> {
@@ -131,6 +143,22 @@ fn take_channel(fields: &mut Fields, caller: &Caller) -> Option<Channel> {
         return None;
     }
     Some(channel)
+}
+
+fn take_retain(fields: &mut Fields, channel: Option<&Channel>) -> Retain {
+    let Some(name) = fields.text("retain") else { return Retain::Always };
+    let Some(retain) = Retain::ALL.into_iter().find(|retain| retain.as_str() == name) else {
+        fields.fault("retain", "只能是 always 或 until_decided。", "It must be always or until_decided.");
+        return Retain::Always;
+    };
+    if retain == Retain::UntilDecided && channel.is_some() {
+        fields.fault(
+            "retain",
+            "until_decided 不能和 channel 一起用：决定之后这里就没有内容可展示了。",
+            "Not until_decided together with a channel: once it is decided there is nothing left here to show.",
+        );
+    }
+    retain
 }
 
 fn refused(error: SubmitError) -> Problem {

@@ -8,7 +8,7 @@ use greenlight::domain::clock::Timestamp;
 use greenlight::domain::ids::AuthorId;
 use greenlight::domain::media_path;
 use greenlight::domain::submission::{
-    Decider, Decision, PartName, PartState, Reason, Scene, State, Submission, VisibleTo, Why,
+    Decider, Decision, PartName, PartState, Reason, Retain, Scene, State, Submission, VisibleTo, Why,
 };
 use greenlight::domain::verdict::{Label, Suggest};
 use serde::Serialize;
@@ -66,6 +66,7 @@ pub(crate) struct SubmissionView<'a> {
     channel: Option<&'a str>,
     metadata: Option<&'a Value>,
     external_id: Option<&'a str>,
+    retain: Retain,
     mine: bool,
     /// For the owner only, who bans by it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -187,9 +188,9 @@ pub(crate) fn view<'a>(
     let media = submission.media.iter().enumerate().filter_map(|(index, medium)| {
         let index = u8::try_from(index).ok()?;
         let path = match submission.state {
-            State::Withdrawn => None,
+            _ if submission.is_erased() => None,
             State::Approved => Some(media_path::public(&submission.id, index, medium.media_type)),
-            State::Pending | State::InReview | State::Rejected => {
+            State::Pending | State::InReview | State::Rejected | State::Withdrawn => {
                 Some(media_path::with_secret(&submission.id, index, &medium.author_secret, medium.media_type))
             }
         };
@@ -219,6 +220,7 @@ pub(crate) fn view<'a>(
         channel: submission.channel.as_ref().map(|channel| channel.as_str()),
         metadata: submission.metadata.as_ref().filter(|_| owners),
         external_id: submission.external_id.as_deref().filter(|_| owners),
+        retain: submission.retain,
         mine: viewer.0 == Some(Actor::Author),
         openid: submission.openid.as_ref().filter(|_| viewer == Viewer::OWNER).map(|openid| openid.as_str()),
         reasons: close.then(|| submission.reasons().iter().map(|reason| reason_view(reason, language)).collect()),

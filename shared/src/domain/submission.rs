@@ -101,6 +101,35 @@ impl State {
     }
 }
 
+/// How long what was submitted is kept here.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Retain {
+    /// Until it is withdrawn.
+    #[default]
+    Always,
+    /// Until it is decided: text and media are erased with the decision, for they stand with the owner. What was judged is
+    /// known by its hashes afterwards.
+    UntilDecided,
+}
+
+impl Retain {
+    /// Both of them.
+    pub const ALL: [Self; 2] = [Self::Always, Self::UntilDecided];
+
+    /// Our name for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Always => "always",
+            Self::UntilDecided => "until_decided",
+        }
+    }
+
+    fn is_always(&self) -> bool {
+        *self == Self::Always
+    }
+}
+
 /// Who changed the state.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -187,6 +216,12 @@ pub struct Submission {
     /// Hash of the request, to tell a repeat from another request with the same idempotency key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_hash: Option<String>,
+    /// How long its text and media are kept.
+    #[serde(default, skip_serializing_if = "Retain::is_always")]
+    pub retain: Retain,
+    /// What the text is known by that was judged, once it is erased with a decision.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text_sha256: Option<Sha256>,
     /// Where it stands.
     pub state: State,
     /// Since when it stands there.
@@ -205,7 +240,7 @@ pub struct Submission {
     /// index costs two writes, so a check that was taken in time does not move it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub due: Option<Timestamp>,
-    /// Once withdrawn: when its bytes are to be erased; none when they are gone.
+    /// Once withdrawn, or decided if it is not retained: when its bytes are to be erased; none when they are gone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub erase_due: Option<Timestamp>,
     /// Its bytes were erased once; the second pass catches what was still being copied at the first.
@@ -285,6 +320,8 @@ pub struct NewSubmission {
     pub external_id: Option<String>,
     /// A server key vouched for the owner's data.
     pub vouched: bool,
+    /// How long its text and media are kept; always, where it goes to a channel.
+    pub retain: Retain,
     /// Hash of the request.
     pub request_hash: Option<String>,
 }
@@ -306,6 +343,8 @@ impl Submission {
             external_id: new.external_id,
             vouched: new.vouched,
             request_hash: new.request_hash,
+            retain: new.retain,
+            text_sha256: None,
             state: State::Pending,
             since: now,
             decision: None,
@@ -333,6 +372,16 @@ impl Submission {
             State::Pending | State::InReview | State::Rejected => VisibleTo::Author,
             State::Withdrawn => VisibleTo::Nobody,
         }
+    }
+
+    /// What was submitted is not here any more, or is about to be erased: nobody sees it again.
+    pub fn is_erased(&self) -> bool {
+        self.state == State::Withdrawn || (self.retain == Retain::UntilDecided && self.decided_at().is_some())
+    }
+
+    /// What the text is known by that is judged; none where there is no text.
+    pub fn text_sha256(&self) -> Option<Sha256> {
+        self.text_sha256.or_else(|| (!self.content.is_empty()).then(|| Sha256::of(self.content.judged().as_bytes())))
     }
 
     /// When it was decided, if it is.

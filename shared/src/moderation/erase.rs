@@ -1,4 +1,4 @@
-//! Erases the bytes of what is withdrawn.
+//! Erases the bytes of what is withdrawn, or decided and not retained.
 
 use futures_util::future::try_join_all;
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use data_encoding::BASE64URL_NOPAD;
 use futures_util::future::join_all;
+use serde_json::{Value, json};
 use sha2::Digest;
 
 use super::admit::read_admission;
@@ -15,7 +16,7 @@ use crate::domain::author::{Actor, Author, NotAdmitted, Rates};
 use crate::domain::ids::{AuthorId, Channel, OpenId, SubmissionId, UrlSecret};
 use crate::domain::media::MediaType;
 use crate::domain::sha256::Sha256;
-use crate::domain::submission::{Check, Event, Medium, NewSubmission, PartName, Scene, Submission};
+use crate::domain::submission::{Check, Event, Medium, NewSubmission, PartName, Retain, Scene, Submission};
 use crate::domain::text::Content;
 use crate::error::chain;
 use crate::table::{Admission, Admitting, Consistency, Judged, Saved, TableError};
@@ -60,6 +61,8 @@ pub struct SubmitRequest {
     pub metadata: Option<serde_json::Value>,
     /// The owner's name for it.
     pub external_id: Option<String>,
+    /// How long text and media are kept.
+    pub retain: Retain,
 }
 
 /// What became of it.
@@ -98,14 +101,19 @@ impl SubmitRequest {
     /// What makes two requests the same. Bytes uploaded twice are the same bytes, whatever an encoder makes of them.
     fn hash(&self) -> String {
         let media: Vec<Sha256> = self.uploads.iter().map(|upload| upload.source).collect();
-        let whole = serde_json::json!([
-            self.scene,
-            self.content,
-            media,
-            self.channel.as_ref().map(Channel::as_str),
-            self.metadata,
-            self.external_id,
-        ]);
+        let mut whole = vec![
+            json!(self.scene),
+            json!(self.content),
+            json!(media),
+            json!(self.channel.as_ref().map(Channel::as_str)),
+            json!(self.metadata),
+            json!(self.external_id),
+        ];
+        // What was hashed before there was a choice is hashed as it was.
+        if self.retain != Retain::Always {
+            whole.push(json!(self.retain));
+        }
+        let whole = Value::Array(whole);
         let digest = sha2::Sha256::digest(whole.to_string());
         BASE64URL_NOPAD.encode(digest.get(..12).unwrap_or_default())
     }
@@ -172,6 +180,7 @@ pub async fn submit(
         channel: request.channel,
         metadata: request.metadata,
         external_id: request.external_id,
+        retain: request.retain,
         vouched: request.actor == Actor::Owner,
         request_hash: keyed.is_some().then(|| request_hash.clone()),
     };

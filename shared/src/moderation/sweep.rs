@@ -8,7 +8,7 @@ use super::push::apply_outcome;
 use crate::apps::App;
 use crate::bucket::Bucket;
 use crate::domain::ids::{SubmissionId, TraceId};
-use crate::domain::submission::{PartName, State, Submission};
+use crate::domain::submission::{PartName, Submission};
 use crate::table::{Consistency, Due, DueEntry, TableError};
 
 /// After how long a risky verdict that belongs to no check is not looked for any more: whoever asked has written down the
@@ -77,7 +77,7 @@ async fn process_submission(
     if !submission.is_due(clock.now()) {
         return Ok(Processed::NothingDue);
     }
-    if submission.state == State::Withdrawn {
+    if submission.erase_due.is_some() {
         erase(table, bucket, clock, submission).await?;
         return Ok(Processed::Done);
     }

@@ -145,7 +145,10 @@ pub enum NotDecided {
     /// It changed since the moderator looked.
     #[error("the submission has changed")]
     Moved,
-    /// Its content is erased, or about to be.
+    /// It is withdrawn.
     #[error("the submission is withdrawn")]
+    Withdrawn,
+    /// What was decided about is erased, so it cannot be restored.
+    #[error("the submission is erased")]
     Erased,
 }

@@ -47,11 +47,11 @@ impl DueKind {
     /// What a submission may take. It is what the submission is made of, not what is left to do: it stands in the due
     /// queue's key, and each change of a key costs two writes.
     pub fn of(submission: &Submission) -> Self {
-        match (submission.state, submission.part(PartName::Text), submission.media.is_empty()) {
-            (State::Withdrawn, _, _) => Self::Erasure,
-            (_, Some(_), true) => Self::Text,
-            (_, Some(_), false) => Self::Both,
-            (_, None, _) => Self::Media,
+        match (submission.part(PartName::Text), submission.media.is_empty()) {
+            _ if submission.erase_due.is_some() => Self::Erasure,
+            (Some(_), true) => Self::Text,
+            (Some(_), false) => Self::Both,
+            (None, _) => Self::Media,
         }
     }
 }
@@ -59,6 +59,9 @@ impl DueKind {
 impl Submission {
     /// Where it waits.
     pub fn queue(&self) -> Option<Queue> {
+        if let Some(at) = self.erase_due {
+            return Some(Queue::Due { at });
+        }
         match self.state {
             State::Pending => self.due.map(|at| Queue::Due { at }),
             State::InReview => Some(Queue::Review { app: self.app.clone(), since: self.since }),
@@ -67,8 +70,7 @@ impl Submission {
                 channel: channel.clone(),
                 since: self.since,
             }),
-            State::Withdrawn => self.erase_due.map(|at| Queue::Due { at }),
-            State::Rejected => None,
+            State::Rejected | State::Withdrawn => None,
         }
     }
 

@@ -38,6 +38,7 @@ fn new_submission(text: Option<&str>, media: usize) -> NewSubmission {
         channel: Some(Channel::parse("square").unwrap()),
         metadata: Some(serde_json::json!({ "order": 7 })),
         external_id: Some("theirs".into()),
+        retain: Retain::Always,
         vouched: false,
         request_hash: Some("hash".into()),
     }
@@ -391,6 +392,73 @@ fn what_is_withdrawn_stays_in_the_due_queue_until_its_bytes_are_gone_twice() {
     assert_eq!(submission.state, State::Withdrawn);
 }
 
+/// One that is kept until it is decided, with a text and two media, whose checks were all begun at [`T0`].
+fn kept_until_decided() -> Submission {
+    let new = new_submission(Some("你\u{200b}好"), 2);
+    let mut submission = Submission::new(NewSubmission { retain: Retain::UntilDecided, channel: None, ..new }, T0);
+    begin(&mut submission, T0);
+    submission
+}
+
+/// The same, decided in one of the four ways.
+fn decided(way: usize) -> Submission {
+    let mut submission = kept_until_decided();
+    let suggest = if way == 1 { Suggest::Risky } else { Suggest::Pass };
+    if way < 2 {
+        for part in [FIRST, SECOND_MEDIUM, TEXT] {
+            submission.apply(&judged(part, suggest), T0);
+        }
+    } else {
+        submission.decide(decision(&submission, way == 2), T0).unwrap();
+    }
+    submission
+}
+
+#[test]
+fn what_is_not_retained_is_erased_with_the_decision_whoever_made_it_and_its_hashes_stay() {
+    let mut waiting = kept_until_decided();
+    for part in [FIRST, SECOND_MEDIUM, TEXT] {
+        assert!(!waiting.content.is_empty() && !waiting.is_erased());
+        waiting.apply(&judged(part, Suggest::Review), T0);
+    }
+    assert_eq!((waiting.state, waiting.content.is_empty()), (State::InReview, false), "a person has to see it");
+    let hashes: Vec<_> = waiting.media.iter().map(|medium| medium.sha256).collect();
+    for way in 0..4 {
+        let mut submission = stored_and_read(&decided(way));
+        assert!(submission.content.is_empty() && submission.is_erased());
+        assert_eq!(submission.text_sha256(), Some(Sha256::of("你好".as_bytes())), "of what was judged");
+        assert_eq!((&submission.external_id, &submission.metadata.is_some()), (&Some("theirs".into()), &true));
+        // The bytes go as those of what is withdrawn do, and no secret leads to them meanwhile.
+        assert!(submission.is_due(T0) && DueKind::of(&submission) == DueKind::Erasure);
+        let secret = submission.media[0].author_secret.clone();
+        assert!(!submission.author_may_read(0, secret.as_str()) && !submission.everyone_may_read());
+        submission.erased(T0);
+        let Some(Queue::Due { at: second }) = submission.queue() else { panic!("the second pass is due") };
+        submission.erased(second);
+        assert_eq!(submission.queue(), None);
+        assert_eq!(submission.media.iter().map(|medium| medium.sha256).collect::<Vec<_>>(), hashes);
+        assert!(submission.visible_to() != VisibleTo::Nobody);
+        submission.withdraw(Actor::Owner, second);
+        assert_eq!((submission.queue(), submission.media.len(), submission.text_sha256()), (None, 0, None));
+    }
+}
+
+#[test]
+fn what_is_not_retained_is_still_decided_about_but_not_restored() {
+    let mut approved = decided(0);
+    approved.erased(T0);
+    let mut late = approved.clone();
+    late.apply(&judged(FIRST, Suggest::Risky), T0.plus(HOUR));
+    assert_eq!((late.state, late.erased_once), (State::Rejected, true), "a late risky verdict holds");
+    assert!(late.queue().is_some(), "the second pass is still due");
+    approved.decide(decision(&approved, false), T0.plus(HOUR)).unwrap();
+    assert_eq!(approved.state, State::Rejected);
+    for erased in [late, approved, decided(1), decided(3)] {
+        let mut again = erased.clone();
+        assert_eq!(again.decide(decision(&erased, true), T0.plus(HOUR)), Err(NotDecided::Erased));
+    }
+}
+
 #[test]
 fn what_was_written_goes_at_once_and_the_record_stays() {
     let mut submission = begun(true, 0);
@@ -409,7 +477,7 @@ fn what_is_erased_cannot_be_restored() {
     submission.withdraw(Actor::Author, T0);
     for _ in 0..2 {
         submission.erased(T0);
-        assert_eq!(submission.decide(decision(&submission, true), T0), Err(NotDecided::Erased));
+        assert_eq!(submission.decide(decision(&submission, true), T0), Err(NotDecided::Withdrawn));
     }
 }
 

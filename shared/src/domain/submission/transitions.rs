@@ -290,6 +290,13 @@ impl Submission {
         self.since = now;
         self.due = None;
         self.moved = self.version + 1;
+        if self.is_erased() {
+            self.text_sha256 = self.text_sha256().filter(|_| state != State::Withdrawn);
+            self.content = Content::default();
+            if !self.erased_once {
+                self.erase_due = (!self.media.is_empty()).then_some(now);
+            }
+        }
     }
 
     fn earliest_due(&self) -> Option<Timestamp> {
@@ -369,6 +376,10 @@ impl Submission {
     /// has another state, verdict or decision than in the version that the moderator saw.
     pub fn decide(&mut self, by: ModeratorDecision, now: Timestamp) -> Result<(), NotDecided> {
         if self.state == State::Withdrawn {
+            return Err(NotDecided::Withdrawn);
+        }
+        // What its owner has may be taken down still; for it to go public there is nothing left to look at.
+        if by.approve && self.is_erased() {
             return Err(NotDecided::Erased);
         }
         if !(self.moved..=self.version.max(self.moved)).contains(&by.version) {
@@ -393,9 +404,11 @@ impl Submission {
         };
         self.decision = Some(Decision { decider, reason: None });
         self.openid = None;
-        self.content = Content::default();
         self.metadata = None;
-        self.erase_due = (!self.media.is_empty()).then_some(now);
+        // Its bytes may be gone already; what is withdrawn is not known by its hashes either.
+        if self.erase_due.is_none() {
+            self.media.clear();
+        }
         true
     }
 
@@ -403,7 +416,9 @@ impl Submission {
     pub fn erased(&mut self, now: Timestamp) {
         if self.erased_once {
             self.erase_due = None;
-            self.media.clear();
+            if self.state == State::Withdrawn {
+                self.media.clear();
+            }
         } else {
             self.erased_once = true;
             self.erase_due = Some(now.plus(SECOND_ERASURE_AFTER));

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Ended, PartName, PartState, State, Submission, VisibleTo};
+use super::{Ended, PartName, PartState, Submission, VisibleTo};
 use crate::domain::clock::Timestamp;
 
 /// WeChat reads a medium within half an hour of being asked, or not at all. (WeChat: media_check_async, the result is
@@ -13,7 +13,7 @@ impl Submission {
     /// The attempt in which WeChat was given the URL with this secret, if that still leads anywhere: the attempt's part is
     /// not settled, WeChat has not judged without reading, and the attempt is not older than a push can be late.
     pub fn wechat_may_read(&self, medium: u8, secret: &str, now: Timestamp) -> Option<usize> {
-        let part = self.part(PartName::Medium(medium)).filter(|_| self.state != State::Withdrawn)?;
+        let part = self.part(PartName::Medium(medium)).filter(|_| !self.is_erased())?;
         if matches!(part.state, PartState::Settled { .. }) {
             return None;
         }
@@ -25,9 +25,14 @@ impl Submission {
         })
     }
 
+    /// Whether everyone may see its media.
+    pub fn everyone_may_read(&self) -> bool {
+        self.visible_to() == VisibleTo::Everyone && !self.is_erased()
+    }
+
     /// Whether `secret` is the one in the author's own URL of that medium, and the author may still see it.
     pub fn author_may_read(&self, medium: u8, secret: &str) -> bool {
-        self.visible_to() != VisibleTo::Nobody
+        !self.is_erased()
             && self.media.get(usize::from(medium)).is_some_and(|medium| medium.author_secret.matches(secret))
     }
 }

@@ -25,7 +25,7 @@ use greenlight::domain::ids::{AppId, OpenId, SubmissionId, UrlSecret};
 use greenlight::domain::media::{MAX_MEDIUM_BYTES, MediaType};
 use greenlight::domain::media_path::with_secret;
 use greenlight::domain::sha256::Sha256;
-use greenlight::domain::submission::{Medium, NewSubmission, Paused, Scene, Submission};
+use greenlight::domain::submission::{Medium, NewSubmission, Paused, Retain, Scene, Submission};
 use greenlight::domain::text::Content;
 use greenlight::outbound::Outbound;
 use greenlight::table::{Consistency, Table};
@@ -108,6 +108,7 @@ fn new(medium: Medium) -> Result<NewSubmission, Box<dyn Error>> {
         channel: None,
         metadata: None,
         external_id: None,
+        retain: Retain::Always,
         vouched: false,
         request_hash: None,
     })

@@ -371,7 +371,7 @@ fn withdrawn_is_final() {
         assert!(!submission.apply(&event, T0.plus(HOUR)));
     }
     for approve in [true, false] {
-        assert_eq!(submission.decide(decision(&submission, approve), T0), Err(NotDecided::Erased));
+        assert_eq!(submission.decide(decision(&submission, approve), T0), Err(NotDecided::Withdrawn));
     }
     assert!(!submission.withdraw(Actor::Owner, T0.plus(HOUR)));
     assert_eq!(begin(&mut submission, T0.plus(HOUR)), []);
