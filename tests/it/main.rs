@@ -13,6 +13,7 @@ mod author_away;
 mod budget;
 mod clock_jumps;
 mod crashes;
+mod edits;
 mod fetch_proof;
 mod hostile_input;
 mod image_checks;

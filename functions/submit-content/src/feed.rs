@@ -1,5 +1,6 @@
 //! A channel's feed: what is public, and for an author their own before it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
@@ -103,12 +104,20 @@ impl SubmitContent {
         let mut approved = self.load(entries, &recent).await?;
         // The index may still show what was taken down a moment ago.
         approved.retain(|(_, one)| is_approved(one) && one.channel.as_ref() == Some(channel));
-        // Only the first page begins with the author's own, newest first.
         let mut own = recent;
-        own.retain(|one| {
-            after.is_none() && matches!(one.state, submission::State::Pending | submission::State::InReview)
-        });
+        own.retain(|one| matches!(one.state, submission::State::Pending | submission::State::InReview));
         own.sort_by(|one, other| (other.created_at, &other.id).cmp(&(one.created_at, &one.id)));
+        // An author sees the last edit alone, on whatever page the one that it is to replace stands. Others never see two of a
+        // chain, though what is read one by one may have been replaced meanwhile.
+        let mut shown = BTreeSet::new();
+        own.retain(|one| shown.insert(one.root().clone()));
+        let mut newest_first: Vec<_> =
+            approved.iter().map(|(_, one)| (one.since, one.id.clone(), one.root().clone())).collect();
+        newest_first.sort_by(|one, other| other.cmp(one));
+        newest_first.retain(|(_, _, root)| shown.insert(root.clone()));
+        approved.retain(|(_, one)| newest_first.iter().any(|(_, id, _)| *id == one.id));
+        // Only the first page begins with the author's own, newest first.
+        own.retain(|_| after.is_none());
         Ok(FeedPage { own, approved, next })
     }
 

@@ -12,8 +12,8 @@ use greenlight::api::problem::{Fault, Problem};
 use greenlight::api::respond::{Reply, json, respond};
 use greenlight::api::signed::{self, Form, NotOurs, Upload};
 use greenlight::domain::author::Actor;
-use greenlight::domain::ids::{AuthorId, Channel};
-use greenlight::domain::submission::{MAX_MEDIA, Retain, Submission};
+use greenlight::domain::ids::{AuthorId, Channel, SubmissionId};
+use greenlight::domain::submission::{MAX_MEDIA, NotEditable, Retain, Submission};
 use greenlight::domain::text::Content;
 use greenlight::moderation::submit::{SubmitError, SubmitRequest, Submitted, Uploaded, submit};
 use greenlight::moderation::withdraw::withdraw as withdraw_submission;
@@ -71,6 +71,7 @@ impl SubmitContent {
         if external_id.as_ref().is_some_and(|id| id.chars().count() > EXTERNAL_ID_CHARS) {
             fields.fault("external_id", "最多 256 个字符。", "At most 256 characters.");
         }
+        let replaces = take_replaces(&mut fields);
         let retain = take_retain(&mut fields, channel.as_ref());
         if content == Content::default() && !some_media {
             fields.fault(
@@ -100,6 +101,7 @@ impl SubmitContent {
             channel,
             metadata,
             external_id,
+            replaces,
             retain,
         })
     }
@@ -145,6 +147,20 @@ fn take_channel(fields: &mut Fields, caller: &Caller) -> Option<Channel> {
     Some(channel)
 }
 
+fn take_replaces(fields: &mut Fields) -> Option<SubmissionId> {
+    let name = fields.text("replaces")?;
+    let id = SubmissionId::parse(&name);
+    if id.is_err() {
+        let fault = nothing_to_replace();
+        fields.fault("replaces", fault.0, fault.1);
+    }
+    id.ok()
+}
+
+fn nothing_to_replace() -> (&'static str, &'static str) {
+    ("该作者没有这条内容。", "The author has no such submission.")
+}
+
 fn take_retain(fields: &mut Fields, channel: Option<&Channel>) -> Retain {
     let Some(name) = fields.text("retain") else { return Retain::Always };
     let Some(retain) = Retain::ALL.into_iter().find(|retain| retain.as_str() == name) else {
@@ -164,6 +180,22 @@ fn take_retain(fields: &mut Fields, channel: Option<&Channel>) -> Retain {
 fn refused(error: SubmitError) -> Problem {
     match error {
         SubmitError::NotAdmitted(error) => error.into(),
+        SubmitError::NothingToReplace => {
+            let (zh, en) = nothing_to_replace();
+            invalid_submission(vec![Fault::new("replaces", zh, en)])
+        }
+        SubmitError::NotEditable(NotEditable::Withdrawn) => Problem::new(
+            StatusCode::CONFLICT,
+            "withdrawn",
+            "原内容已撤回，不能再编辑。",
+            "What it is to replace is withdrawn; publish it anew.",
+        ),
+        SubmitError::NotEditable(NotEditable::TooMany) => Problem::new(
+            StatusCode::CONFLICT,
+            "too_many_edits",
+            "这条内容还有很多修改在审核，请等审核完再改。",
+            "Too many edits of it are still under review; wait until some of them are decided.",
+        ),
         SubmitError::KeyUsed => Problem::new(
             StatusCode::CONFLICT,
             "idempotency_conflict",

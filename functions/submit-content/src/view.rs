@@ -67,6 +67,7 @@ pub(crate) struct SubmissionView<'a> {
     metadata: Option<&'a Value>,
     external_id: Option<&'a str>,
     retain: Retain,
+    replaces: Option<&'a str>,
     mine: bool,
     /// For the owner only, who bans by it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -221,6 +222,7 @@ pub(crate) fn view<'a>(
         metadata: submission.metadata.as_ref().filter(|_| owners),
         external_id: submission.external_id.as_deref().filter(|_| owners),
         retain: submission.retain,
+        replaces: submission.replaces.as_ref().filter(|_| close).map(|replaces| replaces.id.as_str()),
         mine: viewer.0 == Some(Actor::Author),
         openid: submission.openid.as_ref().filter(|_| viewer == Viewer::OWNER).map(|openid| openid.as_str()),
         reasons: close.then(|| submission.reasons().iter().map(|reason| reason_view(reason, language)).collect()),

@@ -1,5 +1,6 @@
 //! A submission and its life: the pure core. It takes an event and becomes the next submission; no clock, no I/O.
 
+mod chain;
 mod event;
 mod fetched;
 mod part;
@@ -11,6 +12,7 @@ mod url_access;
 
 use serde::{Deserialize, Serialize};
 
+pub use chain::{Chain, MAX_CHAIN, NotEditable, Replaces};
 pub use event::{Check, Event, Failure, ModeratorDecision, NotDecided, Paused};
 pub use fetched::Fetched;
 pub use part::{Attempt, Ended, GivenUp, Part, PartName, PartState};
@@ -216,6 +218,15 @@ pub struct Submission {
     /// Hash of the request, to tell a repeat from another request with the same idempotency key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_hash: Option<String>,
+    /// What it stands in for, if it is an edit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaces: Option<Replaces>,
+    /// The chain of its edits, if it is the first of one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chain: Option<Chain>,
+    /// The edit that took its place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaced_by: Option<SubmissionId>,
     /// How long its text and media are kept.
     #[serde(default, skip_serializing_if = "Retain::is_always")]
     pub retain: Retain,
@@ -320,6 +331,8 @@ pub struct NewSubmission {
     pub external_id: Option<String>,
     /// A server key vouched for the owner's data.
     pub vouched: bool,
+    /// What it stands in for, if it is an edit.
+    pub replaces: Option<Replaces>,
     /// How long its text and media are kept; always, where it goes to a channel.
     pub retain: Retain,
     /// Hash of the request.
@@ -343,6 +356,9 @@ impl Submission {
             external_id: new.external_id,
             vouched: new.vouched,
             request_hash: new.request_hash,
+            replaces: new.replaces,
+            chain: None,
+            replaced_by: None,
             retain: new.retain,
             text_sha256: None,
             state: State::Pending,

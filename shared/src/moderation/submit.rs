@@ -13,13 +13,15 @@ use super::take_verdict::known_of;
 use crate::apps::App;
 use crate::bucket::{Bucket, BucketError, media_key};
 use crate::domain::author::{Actor, Author, NotAdmitted, Rates};
-use crate::domain::ids::{AuthorId, Channel, OpenId, SubmissionId, UrlSecret};
+use crate::domain::ids::{AppId, AuthorId, Channel, OpenId, SubmissionId, UrlSecret};
 use crate::domain::media::MediaType;
 use crate::domain::sha256::Sha256;
-use crate::domain::submission::{Check, Event, Medium, NewSubmission, PartName, Retain, Scene, Submission};
+use crate::domain::submission::{
+    Check, Event, Medium, NewSubmission, NotEditable, PartName, Replaces, Retain, Scene, Submission,
+};
 use crate::domain::text::Content;
 use crate::error::chain;
-use crate::table::{Admission, Admitting, Consistency, Judged, Saved, TableError};
+use crate::table::{Admission, Admitting, Consistency, Judged, Saved, Table, TableError};
 
 /// An upload that a submission is made of.
 #[derive(Clone, Debug)]
@@ -61,6 +63,8 @@ pub struct SubmitRequest {
     pub metadata: Option<serde_json::Value>,
     /// The owner's name for it.
     pub external_id: Option<String>,
+    /// The submission that it is to replace, if it is an edit.
+    pub replaces: Option<SubmissionId>,
     /// How long text and media are kept.
     pub retain: Retain,
 }
@@ -80,6 +84,12 @@ pub enum SubmitError {
     /// The author may not.
     #[error(transparent)]
     NotAdmitted(#[from] NotAdmitted),
+    /// The author has no such submission as the one to be replaced.
+    #[error("there is no such submission to replace")]
+    NothingToReplace,
+    /// What is to be replaced cannot be.
+    #[error("it cannot be replaced: {0}")]
+    NotEditable(#[from] NotEditable),
     /// The key was used for something else.
     #[error("the idempotency key was used for another submission")]
     KeyUsed,
@@ -110,6 +120,9 @@ impl SubmitRequest {
             json!(self.external_id),
         ];
         // What was hashed before there was a choice is hashed as it was.
+        if let Some(replaced) = &self.replaces {
+            whole.push(json!(["replaces", replaced]));
+        }
         if self.retain != Retain::Always {
             whole.push(json!(self.retain));
         }
@@ -156,6 +169,10 @@ pub async fn submit(
     if let Some(standing) = standing {
         return repeated(standing, &request_hash);
     }
+    let replaces = match &request.replaces {
+        Some(edited) => Some(replaced(table, &app.id, &author_id, edited).await?),
+        None => None,
+    };
     let id = keyed.clone().unwrap_or_else(SubmissionId::random);
     let now = clock.now();
     author.clone().admit_submission(&id, request.actor, rates, now)?;
@@ -180,6 +197,7 @@ pub async fn submit(
         channel: request.channel,
         metadata: request.metadata,
         external_id: request.external_id,
+        replaces,
         retain: request.retain,
         vouched: request.actor == Actor::Owner,
         request_hash: keyed.is_some().then(|| request_hash.clone()),
@@ -199,6 +217,22 @@ pub async fn submit(
     admit.await?;
     // On the heap, for it is large, and a text needs none of it.
     Box::pin(taking.take_media(submission, &checks, &request.uploads)).await
+}
+
+/// What an edit of that submission of the author's replaces.
+async fn replaced(
+    table: &Table,
+    app: &AppId,
+    author: &AuthorId,
+    edited: &SubmissionId,
+) -> Result<Replaces, SubmitError> {
+    let found = table.submission(edited, Consistency::Strong).await?;
+    let own = found.filter(|own| own.app == *app && own.author == *author).ok_or(SubmitError::NothingToReplace)?;
+    if own.root() == edited {
+        return Ok(own.edit_of(&own)?);
+    }
+    let root = table.submission(own.root(), Consistency::Strong).await?.ok_or(SubmitError::NothingToReplace)?;
+    Ok(root.edit_of(&own)?)
 }
 
 /// A submission that is admitted, on its way into the table.

@@ -1,16 +1,19 @@
 //! Writes: one conditional write a change, of the item alone or together with what must change in the same transaction.
 
+use std::collections::BTreeSet;
+
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{
     CancellationReason, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
 };
+use futures_util::future::try_join_all;
 use serde::Serialize;
 
 use super::item::{Document, Item, from_item, json, key, not_built, number, text, text_of, to_item};
 use super::{Consistency, Judged, Table, TableError, back_off, classify, keys};
-use crate::domain::ids::{AppId, TraceId};
+use crate::domain::ids::{AppId, SubmissionId, TraceId};
 use crate::domain::sha256::Sha256;
 use crate::domain::submission::{Decider, Submission};
 use crate::error::Cause;
@@ -46,6 +49,8 @@ pub enum Saved<D> {
 enum NotWritten {
     /// Its condition did not hold; what stands there instead, where DynamoDB tells.
     Condition(Option<Item>),
+    /// A condition of what changes with it did not hold.
+    Beside,
     /// Another transaction held the item, or DynamoDB was busy with one part of ours.
     Busy(TableError),
     Failed(TableError),
@@ -77,7 +82,8 @@ fn put_failed(error: SdkError<PutItemError>) -> NotWritten {
     }
 }
 
-/// A cancelled transaction says for each of its parts why; only the first part, the item itself, has a condition.
+/// A cancelled transaction says for each of its parts why. The first part is the item itself; of the others, those of its
+/// chain have conditions too.
 fn transaction_failed(error: SdkError<TransactWriteItemsError>) -> NotWritten {
     const OPERATION: &str = "TransactWriteItems";
     let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) = error.as_service_error() else {
@@ -85,8 +91,12 @@ fn transaction_failed(error: SdkError<TransactWriteItemsError>) -> NotWritten {
     };
     let reasons = cancelled.cancellation_reasons();
     let is = |reason: &CancellationReason, codes: &[&str]| reason.code().is_some_and(|code| codes.contains(&code));
-    if let Some(refused) = reasons.iter().find(|reason| is(reason, &["ConditionalCheckFailed"])) {
+    const CONDITION: &[&str] = &["ConditionalCheckFailed"];
+    if let Some(refused) = reasons.first().filter(|reason| is(reason, CONDITION)) {
         return NotWritten::Condition(refused.item.clone());
+    }
+    if reasons.iter().any(|reason| is(reason, CONDITION)) {
+        return NotWritten::Beside;
     }
     let busy = ["TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"];
     let codes = reasons.iter().filter_map(CancellationReason::code).collect::<Vec<_>>().join(", ");
@@ -111,11 +121,71 @@ impl Table {
     ) -> Result<Saved<Submission>, TableError> {
         let beside =
             beside.iter().map(|beside| self.item_beside(submission, *beside)).collect::<Result<Vec<_>, _>>()?;
+        if submission.moves_chain(before) {
+            return self.commit_in_chain(before, submission, &beside).await;
+        }
         let saved = self.write(submission, &beside).await?;
         if matches!(saved, Saved::Done) {
             record_change(before, submission);
         }
         Ok(saved)
+    }
+
+    /// The same where others of its chain of edits change with it: all of them in one transaction, or none.
+    async fn commit_in_chain(
+        &self,
+        before: Option<&Submission>,
+        submission: &mut Submission,
+        beside: &[TransactWriteItem],
+    ) -> Result<Saved<Submission>, TableError> {
+        for _ in 0..ROUNDS {
+            let standing = self.others_of_chain(submission).await?;
+            let (mut changed, mut others) = (submission.clone(), standing.clone());
+            changed.move_chain(before, &mut others);
+            let moved: Vec<_> = standing.iter().zip(&others).filter(|(standing, other)| standing != other).collect();
+            let puts = moved.iter().map(|(_, other)| self.put_of_chain(other)).collect::<Result<Vec<_>, _>>()?;
+            match self.write(&mut changed, &[puts.as_slice(), beside].concat()).await {
+                Ok(Saved::Done) => {
+                    record_change(before, &changed);
+                    moved.iter().for_each(|(standing, other)| record_change(Some(standing), other));
+                    *submission = changed;
+                    return Ok(Saved::Done);
+                }
+                // One of the others was written meanwhile.
+                Err(TableError::Contended { .. }) => {}
+                conflict_or_error => return conflict_or_error,
+            }
+        }
+        Err(TableError::Contended { key: submission.key().0 })
+    }
+
+    /// The root of a submission's chain, its members, and what the submission replaces if it is new; not the submission itself.
+    async fn others_of_chain(&self, submission: &Submission) -> Result<Vec<Submission>, TableError> {
+        let read = async |id: SubmissionId| {
+            let missing = || TableError::Corrupt { key: keys::submission(&id), reason: "it is missing".to_owned() };
+            self.submission(&id, Consistency::Strong).await?.ok_or_else(missing)
+        };
+        let mut others = Vec::new();
+        if submission.root() != &submission.id {
+            others.push(read(submission.root().clone()).await?);
+        }
+        let mut members: BTreeSet<_> = others.first().unwrap_or(submission).members().into_iter().collect();
+        members.extend(submission.replaces.as_ref().filter(|_| submission.version == 0).map(|own| own.id.clone()));
+        members.remove(&submission.id);
+        members.remove(submission.root());
+        others.extend(try_join_all(members.into_iter().map(read)).await?);
+        Ok(others)
+    }
+
+    fn put_of_chain(&self, other: &Submission) -> Result<TransactWriteItem, TableError> {
+        let item = to_item(other, other.version + 1, &write_id())?;
+        let put = Put::builder()
+            .table_name(&self.name)
+            .set_item(Some(item))
+            .condition_expression("version = :read")
+            .expression_attribute_values(":read", number(other.version));
+        let put = put.build().map_err(not_built("TransactWriteItems"))?;
+        Ok(TransactWriteItem::builder().put(put).build())
     }
 
     /// Steps a submission, commits it, and begins again with what stands if somebody else wrote first. `step` says whether
@@ -217,6 +287,7 @@ impl Table {
                         None => break,
                     }
                 }
+                Err(NotWritten::Beside) => return Err(TableError::Contended { key: document.key().0 }),
                 Err(NotWritten::Busy(error)) => {
                     tries += 1;
                     if tries == TRIES {

@@ -1,5 +1,6 @@
 //! Tests of the core: what they are made of, and the rules about when: attempts, deadlines, queues, erasure, URLs.
 
+mod chains;
 mod orders;
 mod rules;
 
@@ -38,6 +39,7 @@ fn new_submission(text: Option<&str>, media: usize) -> NewSubmission {
         channel: Some(Channel::parse("square").unwrap()),
         metadata: Some(serde_json::json!({ "order": 7 })),
         external_id: Some("theirs".into()),
+        replaces: None,
         retain: Retain::Always,
         vouched: false,
         request_hash: Some("hash".into()),
