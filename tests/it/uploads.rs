@@ -9,6 +9,7 @@ use greenlight_tests::world::{Answer, Plan, World, form, server_key};
 use http::Method;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::requests::problem;
 
@@ -210,6 +211,24 @@ async fn four_megabytes_fit_into_one_request_and_one_byte_more_does_not() {
         let answer = problem(world.upload(&alice, &sound_of(AT_ONCE + more)).await, 413, "too_large");
         assert!(answer.text("message").contains("4194304"), "{answer}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_refused_while_still_sending_hears_why() {
+    let world = World::start().await;
+    let mut line = tokio::net::TcpStream::connect(world.url.trim_start_matches("http://")).await.unwrap();
+    let head = format!(
+        "POST /v1/uploads HTTP/1.1\r\nhost: greenlight\r\nauthorization: Bearer of-yesterday\r\nconnection: close\r\n\
+         content-type: multipart/form-data; boundary=x\r\ncontent-length: {AT_ONCE}\r\n\r\n"
+    );
+    line.write_all(head.as_bytes()).await.unwrap();
+    // More than the two ends hold on their own, so somebody has to read it.
+    for piece in vec![b'-'; AT_ONCE].chunks(64 << 10) {
+        line.write_all(piece).await.expect("it is still read");
+    }
+    let mut answer = String::new();
+    line.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 401 ") && answer.contains("unauthorized"), "{answer}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

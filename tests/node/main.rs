@@ -9,5 +9,6 @@
     reason = "tests: a panic is the report of a failure"
 )]
 
+mod client;
 mod forward;
 mod script;

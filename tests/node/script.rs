@@ -10,6 +10,19 @@ const ANNOUNCE: &str = "import { Server } from 'node:net'\n\
     Server.prototype.listen = function (...given) {\n\
     this.once('listening', () => console.log(this.address().port)); return listen.apply(this, given) }\n";
 
+#[expect(clippy::disallowed_methods, reason = "tests/run says where Node is")]
+fn node() -> String {
+    std::env::var("GREENLIGHT_NODE").expect("GREENLIGHT_NODE: where Node is")
+}
+
+/// What Node prints when it is run to its end in a folder, with these in its environment.
+pub(crate) async fn ran(folder: &Path, arguments: &[&str], environment: &[(&str, &str)]) -> String {
+    let mut command = tokio::process::Command::new(node());
+    command.args(arguments).current_dir(folder).envs(environment.iter().copied()).stdin(Stdio::null());
+    let output = command.kill_on_drop(true).output().await.expect("Node");
+    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+}
+
 /// The process.
 pub(crate) struct Script {
     process: Child,
@@ -26,11 +39,9 @@ impl Drop for Script {
 impl Script {
     /// Starts a script that stands in `folder`, with these in its environment.
     pub(crate) fn start(folder: &Path, script: &str, environment: &[(&str, &str)]) -> Self {
-        #[expect(clippy::disallowed_methods, reason = "tests/run says where Node is")]
-        let node = std::env::var("GREENLIGHT_NODE").expect("GREENLIGHT_NODE: where Node is");
         std::fs::write(folder.join("announce.mjs"), ANNOUNCE).unwrap();
         std::fs::write(folder.join("script.mjs"), script).unwrap();
-        let mut command = Command::new(node);
+        let mut command = Command::new(node());
         command.args(["--import", "./announce.mjs", "script.mjs"]).current_dir(folder);
         command.envs(environment.iter().copied()).stdin(Stdio::null()).stdout(Stdio::piped());
         let mut process = command.spawn().expect("Node");

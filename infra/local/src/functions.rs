@@ -13,6 +13,8 @@ use submit_content::SubmitContent;
 use sweep_overdue::SweepOverdue;
 use tower::ServiceExt;
 
+use crate::read_to_end::Rest;
+
 /// All functions of the bundle.
 #[derive(Clone, Debug)]
 pub struct Functions {
@@ -69,7 +71,14 @@ impl Functions {
                     _ => &api,
                 },
             };
-            router.clone().oneshot(request)
+            let router = router.clone();
+            let (head, body) = request.into_parts();
+            let (body, rest) = Rest::of(body);
+            async move {
+                let answer = router.oneshot(Request::from_parts(head, body)).await;
+                rest.read().await;
+                answer
+            }
         }))
     }
 }

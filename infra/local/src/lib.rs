@@ -9,6 +9,7 @@ pub mod engines;
 pub mod flags;
 pub mod functions;
 pub mod machine;
+mod read_to_end;
 pub mod schedule;
 pub mod simulator;
 pub mod stack;
