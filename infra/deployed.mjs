@@ -181,6 +181,11 @@ const AES_KEY = [
   (value) => isText(value) && /^[A-Za-z0-9+/]{43}$/.test(value),
   'an EncodingAESKey has 43 characters A-Z a-z 0-9',
 ]
+const isWebhookKey = (value) => {
+  if (!isText(value) || !/^whsec_[A-Za-z0-9+/]+={0,2}$/.test(value)) return false
+  const { length } = Buffer.from(value.slice(6), 'base64')
+  return value.length % 4 === 2 && length >= 24 && length <= 64
+}
 const BASE_URL = [isUrl, 'it must be a URL without a query']
 const FIELDS = {
   platform: [(value) => value === 'wechat', 'it must be wechat'],
@@ -196,7 +201,7 @@ const FIELDS = {
     'it must be a list of channels, each of a-z, 0-9, _ and -',
   ],
   decision_url: BASE_URL,
-  decision_key: TEXT,
+  decision_key: [isWebhookKey, 'it must be whsec_ and the base64 of 24 to 64 random bytes'],
   relay_url: BASE_URL,
 }
 const REQUIRED = ['platform', 'app_secret', 'push_token', 'push_aes_key']
@@ -219,6 +224,7 @@ export function faultOf(document, appId) {
     const [good, rule] = FIELDS[name]
     if (value !== null && !good(value)) return `apps.${appId}.${name}: ${rule}`
   }
+  if (app.decision_url && !app.decision_key) return `apps.${appId}.decision_key: it is missing; decisions are told signed`
   for (const [id, other] of Object.entries(apps)) {
     if (id === appId || !Array.isArray(other?.server_keys)) continue
     if (other.server_keys.some((key) => app.server_keys?.includes(key))) {

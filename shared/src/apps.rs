@@ -12,6 +12,7 @@ use url::Url;
 
 use crate::domain::base_url::BaseUrl;
 use crate::domain::ids::{AppId, Channel};
+use crate::outbound::WebhookKey;
 use crate::wechat::envelope::{AesKey, PushKey};
 
 /// Whoever has a session can try session keys on it at leisure; a shorter one would be found.
@@ -74,12 +75,19 @@ pub struct App {
     server_keys: Vec<SecretString>,
     /// The only channels that submissions may go to; any, where there is no list.
     pub channels: Option<BTreeSet<Channel>>,
-    /// Where the owner's backend is told of decisions.
-    pub decision_url: Option<Url>,
-    /// What such a telling is signed with.
-    pub decision_key: Option<SecretString>,
+    /// Where the owner's backend is told of decisions, if it wants to be.
+    pub decisions: Option<Decisions>,
     /// Where pushes that are not ours go.
     pub relay_url: Option<Url>,
+}
+
+/// Where an owner's backend is told of decisions.
+#[derive(Clone, Debug)]
+pub struct Decisions {
+    /// Its URL.
+    pub url: Url,
+    /// What each telling is signed with.
+    pub key: WebhookKey,
 }
 
 impl fmt::Debug for App {
@@ -149,6 +157,18 @@ impl Entry<'_> {
         let url: Option<String> = self.take(name, REASON)?;
         let url = url.map(|url| BaseUrl::parse(&url).ok().and_then(|_| Url::parse(&url).ok()).ok_or(REASON));
         url.transpose().map_err(|reason| self.bad(name, reason))
+    }
+
+    /// A URL wants a key; a key alone waits for its URL.
+    fn decisions(&mut self) -> Result<Option<Decisions>, BadField> {
+        let key = self.text("decision_key")?.map(|key| WebhookKey::parse(&key)).transpose();
+        let key =
+            key.map_err(|_| self.bad("decision_key", "it must be whsec_ and the base64 of 24 to 64 random bytes"))?;
+        match (self.url("decision_url")?, key) {
+            (Some(url), Some(key)) => Ok(Some(Decisions { url, key })),
+            (Some(_), None) => Err(self.bad("decision_key", "it is missing; decisions are told signed")),
+            (None, _) => Ok(None),
+        }
     }
 
     fn server_keys(&mut self) -> Result<Vec<SecretString>, BadField> {
@@ -326,8 +346,7 @@ impl App {
             allow_plaintext_push: plaintext.unwrap_or(false),
             server_keys,
             channels,
-            decision_url: entry.url("decision_url")?,
-            decision_key: entry.text("decision_key")?,
+            decisions: entry.decisions()?,
             relay_url: entry.url("relay_url")?,
         };
         // A field that nobody reads is a setting that does not work: better said than found out.
@@ -407,7 +426,7 @@ mod tests {
     #[test]
     fn a_wrong_app_is_switched_off_alone_and_its_field_is_named_and_not_repeated() {
         let hunter = || Value::from("hunter2");
-        let wrong: [(&str, Value); 13] = [
+        let wrong: [(&str, Value); 14] = [
             ("push_aes_key", hunter()),
             ("push_aes_key", Value::Null),
             ("previous_push_aes_key", hunter()),
@@ -419,6 +438,7 @@ mod tests {
             ("allow_plaintext_push", hunter()),
             ("channels", serde_json::json!(["hunter2 !"])),
             ("decision_url", hunter()),
+            ("decision_key", "whsec_hunter2".into()),
             ("relay_url", "https://hunter2/?x".into()),
             ("colour", hunter()),
         ];
@@ -442,6 +462,21 @@ mod tests {
         let apps = document(|json| json["apps"]["not an id"] = hunter()).unwrap();
         assert_eq!(apps.faults().iter().map(|fault| fault.field.as_str()).collect::<Vec<_>>(), ["apps"]);
         assert_eq!(apps.iter().count(), 2);
+    }
+
+    #[test]
+    fn who_is_told_of_decisions_names_a_key() {
+        let with = |fields: &[(&str, &str)]| {
+            let app =
+                |json: &mut Value| fields.iter().for_each(|(name, value)| json["apps"]["wx1"][name] = (*value).into());
+            document(app).unwrap()
+        };
+        const KEY: (&str, &str) = ("decision_key", "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD");
+        const URL: (&str, &str) = ("decision_url", "https://example.com/decisions/");
+        let url = with(&[URL, KEY]).get(&id("wx1")).unwrap().decisions.clone().unwrap().url;
+        assert_eq!(url.as_str(), URL.1, "letter for letter");
+        assert!(with(&[KEY]).get(&id("wx1")).unwrap().decisions.is_none());
+        assert_eq!(with(&[URL]).faults()[0].field, "apps.wx1.decision_key");
     }
 
     #[test]

@@ -17,5 +17,6 @@ pub mod session;
 pub mod submit;
 pub mod sweep;
 mod take_verdict;
+pub mod tell;
 pub mod wechat_access;
 pub mod withdraw;

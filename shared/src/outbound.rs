@@ -7,6 +7,7 @@ mod loopback;
 mod poster;
 mod public_address;
 mod reach;
+mod webhook;
 
 use std::fmt;
 use std::sync::{Arc, LazyLock};
@@ -20,6 +21,7 @@ pub use fetcher::Fetcher;
 pub use poster::{Answer, Poster};
 pub use public_address::is_public;
 pub use reach::{NotAllowed, ReachError};
+pub use webhook::{NotAWebhookKey, WebhookKey};
 
 use crate::settings::{self, Lookup, SettingError};
 

@@ -10,6 +10,7 @@ mod item;
 mod keys;
 mod queues;
 mod submissions;
+mod tellings;
 mod traces;
 mod verdicts;
 
@@ -26,6 +27,7 @@ pub use commit::{Beside, Saved};
 pub use item::Consistency;
 pub use keys::DUE_SHARDS;
 pub use queues::{Due, DueEntry, Listed, Page, place_by_author, place_in_queue};
+pub use tellings::Telling;
 pub use traces::{Trace, TraceLink};
 pub use verdicts::{Judged, KnownVerdict};
 

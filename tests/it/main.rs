@@ -38,6 +38,7 @@ mod served_media;
 mod settings;
 mod simulation;
 mod table_trouble;
+mod tellings;
 mod template;
 mod the_loop;
 mod tokens;

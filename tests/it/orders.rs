@@ -85,7 +85,7 @@ impl Story {
                 let (sweep, app) = (&world.functions.sweep_overdue, world.app(0));
                 let what = Due::Submission(DueKind::Media, SubmissionId::parse(id).unwrap());
                 let entry = DueEntry { due: world.now(), app: app_id(0), what };
-                process_due(&sweep.checker, &sweep.bucket, &app, &entry, |_, _| true).await.unwrap();
+                process_due(&sweep.checker, &sweep.bucket, &sweep.poster, &app, &entry, |_, _| true).await.unwrap();
                 world.simulator.idle().await;
             }
             Approves | Rejects => {

@@ -44,6 +44,7 @@ fn waiting(world: &World, text: Option<&str>, media: Vec<Medium>) -> Submission 
         channel: None,
         metadata: None,
         external_id: None,
+        tells: false,
         replaces: None,
         retain: Retain::Always,
         vouched: false,

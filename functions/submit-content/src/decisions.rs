@@ -14,6 +14,7 @@ use greenlight::domain::clock::Timestamp;
 use greenlight::domain::submission::{self, ModeratorDecision, NotDecided};
 use greenlight::moderation::ban::{NewBan, ban as set_ban};
 use greenlight::moderation::decide::{DecideError, decide as take_decision};
+use greenlight::moderation::tell;
 use http::StatusCode;
 use serde::Serialize;
 use serde_json::Value;
@@ -138,6 +139,20 @@ pub(crate) async fn ban(State(function): State<Arc<SubmitContent>>, request: Req
         set_ban(&function.checker.table, &function.clock, &caller.app.id, &openid, new).await?;
         let until = until.as_ref().map(Timestamp::to_string);
         Ok(json(StatusCode::OK, &BanView { openid: openid.as_str(), until }))
+    };
+    respond(&head.headers, reply.await)
+}
+
+/// Tells the owner's backend once more what it could not be told for a day.
+pub(crate) async fn tell_again(State(function): State<Arc<SubmitContent>>, request: Request) -> Response {
+    let (head, body) = request.into_parts();
+    let reply = async {
+        let caller = Caller::required(&head.headers, &function.secrets, &function.clock).await?;
+        caller.must_be_owner()?;
+        let body = read_body(&head.headers, body, BODY_LIMIT).await?;
+        Fields::parse(&body)?.finish("invalid_retry", Some(()))?;
+        let told_again = tell::tell_again(&function.checker.table, &function.clock, &caller.app.id).await?;
+        Ok(json(StatusCode::OK, &serde_json::json!({ "retried": told_again })))
     };
     respond(&head.headers, reply.await)
 }

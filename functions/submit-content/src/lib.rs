@@ -27,8 +27,8 @@ use greenlight::start::{Start, StartError};
 use tower::ServiceExt;
 
 /// How our paths begin, whatever stands before them.
-pub const HEADS: [&str; 6] =
-    ["/v1/sessions", "/v1/submissions", "/v1/channels", "/v1/checks/text", "/v1/reviews", "/v1/bans"];
+pub const HEADS: [&str; 7] =
+    ["/v1/tellings", "/v1/sessions", "/v1/submissions", "/v1/channels", "/v1/checks/text", "/v1/reviews", "/v1/bans"];
 
 /// What the function holds while it lives.
 #[derive(Clone, Debug)]
@@ -71,6 +71,7 @@ impl SubmitContent {
             .route("/v1/checks/text", post(text_checks::check))
             .route("/v1/reviews", get(decisions::reviews))
             .route("/v1/bans", post(decisions::ban))
+            .route("/v1/tellings/retries", post(decisions::tell_again))
             .fallback(async |request: Request| not_found::<axum::body::Body>(request.headers()))
             .method_not_allowed_fallback(async |request: Request| {
                 method_not_allowed::<axum::body::Body>(request.headers())

@@ -1,6 +1,6 @@
 //! Scheduled every minute: drives what waits in the due queue.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -16,6 +16,7 @@ use greenlight::error::chain;
 use greenlight::metrics::{self, Metric};
 use greenlight::moderation::ask::Checker;
 use greenlight::moderation::sweep::{Processed, process_due};
+use greenlight::outbound::Poster;
 use greenlight::secrets::Secrets;
 use greenlight::settings::Lookup;
 use greenlight::start::{Start, StartError};
@@ -54,6 +55,8 @@ pub struct SweepOverdue {
     pub checker: Checker,
     /// The bucket.
     pub bucket: Bucket,
+    /// What tells owners' backends of decisions.
+    pub poster: Poster,
     /// The secret.
     pub secrets: Secrets,
     /// The clock.
@@ -85,12 +88,14 @@ impl Sweep {
     }
 }
 
-/// What must not wait behind WeChat's quota comes first: verdicts to apply, then erasures, then checks; each oldest first.
+/// What must not wait behind WeChat's quota comes first: verdicts to apply, then erasures, then checks; each oldest first. What is
+/// told may go to a server that does not answer, so it comes last.
 fn precedence(entry: &DueEntry, made: Option<Timestamp>) -> (u8, Timestamp) {
     let rank = match entry.what {
         Due::Risky(_) => 0,
         Due::Submission(DueKind::Erasure, _) => 1,
         Due::Submission(DueKind::Text | DueKind::Media | DueKind::Both, _) => 2,
+        Due::Telling(_) => 3,
     };
     (rank, made.unwrap_or(entry.due))
 }
@@ -107,6 +112,7 @@ impl SweepOverdue {
         Ok(Self {
             checker,
             bucket,
+            poster: start.poster()?,
             secrets: secrets?,
             clock: start.clock(),
             share: Share::default(),
@@ -125,6 +131,9 @@ impl SweepOverdue {
             // What waited for a quota has become due at one moment; what was made first is asked about first.
             let checks = entries.iter().filter_map(DueEntry::check).cloned().collect::<Vec<_>>();
             let made = if checks.len() > 1 { self.checker.table.made_at(&checks).await? } else { HashMap::new() };
+            // Several tellings of a submission are told one after another.
+            let mut told = HashSet::new();
+            entries.retain(|entry| !matches!(&entry.what, Due::Telling(id) if !told.insert(id.clone())));
             entries.sort_by_key(|entry| precedence(entry, entry.check().and_then(|id| made.get(id)).copied()));
         }
         Ok(due)
@@ -165,7 +174,7 @@ impl SweepOverdue {
 
     async fn process(&self, app: &App, entry: &DueEntry, shares: &Shares) -> Sweep {
         let allowed = |submission: &Submission, part| shares.take(submission, part);
-        match process_due(&self.checker, &self.bucket, app, entry, allowed).await {
+        match process_due(&self.checker, &self.bucket, &self.poster, app, entry, allowed).await {
             Ok(Processed::Done) => Sweep { worked: 1, ..Sweep::default() },
             Ok(Processed::NothingDue) => Sweep::default(),
             Ok(Processed::HeldBack) => Sweep { held_back: 1, ..Sweep::default() },
@@ -194,7 +203,7 @@ impl Shares {
         let left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(left) = left.get(&entry.app) else { return false };
         match entry.what {
-            Due::Risky(_) | Due::Submission(DueKind::Erasure, _) => false,
+            Due::Risky(_) | Due::Telling(_) | Due::Submission(DueKind::Erasure, _) => false,
             Due::Submission(DueKind::Text, _) => left.text == 0,
             Due::Submission(DueKind::Media, _) => left.media == 0,
             Due::Submission(DueKind::Both, _) => left.text == 0 && left.media == 0,

@@ -174,8 +174,8 @@ impl Started {
         settings.insert("GREENLIGHT_ALLOW_PRIVATE", flags.allow_private.to_string());
         settings.extend(flags.ca_file.clone().map(|file| ("GREENLIGHT_CA_FILE", file)));
         let setting = |function: &'static str, name: &str| match (function, name) {
-            // Who starts the run names the server that pushes go on to, and it may well be this machine.
-            ("receive-push", "GREENLIGHT_ALLOW_PRIVATE") => Some(true.to_string()),
+            // Who starts the run names the servers that pushes go on to and decisions are told to: it may well be this machine.
+            ("receive-push" | "sweep-overdue", "GREENLIGHT_ALLOW_PRIVATE") => Some(true.to_string()),
             _ => settings.get(name).cloned(),
         };
         let functions = Functions::start(&setting, &Clock::system()).await.map_err(|error| {
@@ -185,9 +185,6 @@ impl Started {
                 .replace("GREENLIGHT_WECHAT_URL", "--wechat-url")
                 .replace("GREENLIGHT_CA_FILE", "--ca-file")
         })?;
-        if flags.decision_url.is_some() {
-            tracing::warn!("--decision-url is kept in the secret; nothing is sent there yet");
-        }
         if let (Some(simulator), Some(data)) = (&simulator, &data) {
             let file = data.path().join("simulator.json");
             simulator.save_to(&file).map_err(|error| format!("--data: {}: {error}", file.display()))?;

@@ -5,6 +5,7 @@ mod event;
 mod fetched;
 mod part;
 mod queue;
+mod telling;
 #[cfg(test)]
 mod tests;
 mod transitions;
@@ -218,6 +219,9 @@ pub struct Submission {
     /// Hash of the request, to tell a repeat from another request with the same idempotency key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_hash: Option<String>,
+    /// The owner's backend is told of decisions about it.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub tells: bool,
     /// What it stands in for, if it is an edit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replaces: Option<Replaces>,
@@ -331,6 +335,8 @@ pub struct NewSubmission {
     pub external_id: Option<String>,
     /// A server key vouched for the owner's data.
     pub vouched: bool,
+    /// The owner's backend is told of decisions about it.
+    pub tells: bool,
     /// What it stands in for, if it is an edit.
     pub replaces: Option<Replaces>,
     /// How long its text and media are kept; always, where it goes to a channel.
@@ -356,6 +362,7 @@ impl Submission {
             external_id: new.external_id,
             vouched: new.vouched,
             request_hash: new.request_hash,
+            tells: new.tells,
             replaces: new.replaces,
             chain: None,
             replaced_by: None,

@@ -197,6 +197,7 @@ pub async fn submit(
         channel: request.channel,
         metadata: request.metadata,
         external_id: request.external_id,
+        tells: app.decisions.is_some(),
         replaces,
         retain: request.retain,
         vouched: request.actor == Actor::Owner,

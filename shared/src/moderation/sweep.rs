@@ -1,14 +1,16 @@
-//! Does what is due: joins verdicts that came unnoticed, asks again, gives up, erases.
+//! Does what is due: joins verdicts that came unnoticed, asks again, gives up, erases, tells.
 
 use std::time::Duration;
 
 use super::ask::{Checker, SWEEP_WAITS};
 use super::erase::{EraseError, erase};
 use super::push::apply_outcome;
+use super::tell::{Told, tell};
 use crate::apps::App;
 use crate::bucket::Bucket;
 use crate::domain::ids::{SubmissionId, TraceId};
 use crate::domain::submission::{PartName, Submission};
+use crate::outbound::Poster;
 use crate::table::{Consistency, Due, DueEntry, TableError};
 
 /// After how long a risky verdict that belongs to no check is not looked for any more: whoever asked has written down the
@@ -30,12 +32,17 @@ pub enum Processed {
 pub async fn process_due(
     checker: &Checker,
     bucket: &Bucket,
+    poster: &Poster,
     app: &App,
     entry: &DueEntry,
     allowed: impl FnMut(&Submission, PartName) -> bool + Send,
 ) -> Result<Processed, EraseError> {
     match &entry.what {
         Due::Submission(_, id) => process_submission(checker, bucket, app, id, allowed).await,
+        Due::Telling(id) => {
+            let Told { told, failed } = tell(&checker.table, poster, &checker.clock, app, id).await?;
+            Ok(if told > 0 || failed { Processed::Done } else { Processed::NothingDue })
+        }
         Due::Risky(trace_id) => Ok(apply_risky(checker, app, entry, trace_id).await?),
     }
 }

@@ -58,4 +58,22 @@ impl Poster {
         };
         tokio::time::timeout(within, posted).await.unwrap_or(Err(ReachError::Slow))
     }
+
+    /// Posts `body` within that time, and wants to know no more than the status of the answer.
+    ///
+    /// # Errors
+    /// When nothing may be posted there, or there is no answer in time.
+    pub async fn tell(
+        &self,
+        url: Url,
+        headers: HeaderMap,
+        body: Bytes,
+        within: Duration,
+    ) -> Result<StatusCode, ReachError> {
+        let told = async {
+            self.reach.allows(&url)?;
+            Ok(self.client.post(url).headers(headers).body(body).send().await.map_err(failed)?.status())
+        };
+        tokio::time::timeout(within, told).await.unwrap_or(Err(ReachError::Slow))
+    }
 }

@@ -119,10 +119,13 @@ impl Table {
         submission: &mut Submission,
         beside: &[Beside<'_>],
     ) -> Result<Saved<Submission>, TableError> {
-        let beside =
+        let mut beside =
             beside.iter().map(|beside| self.item_beside(submission, *beside)).collect::<Result<Vec<_>, _>>()?;
         if submission.moves_chain(before) {
             return self.commit_in_chain(before, submission, &beside).await;
+        }
+        if submission.is_told(before) {
+            beside.push(self.telling_of(submission)?);
         }
         let saved = self.write(submission, &beside).await?;
         if matches!(saved, Saved::Done) {
@@ -143,7 +146,11 @@ impl Table {
             let (mut changed, mut others) = (submission.clone(), standing.clone());
             changed.move_chain(before, &mut others);
             let moved: Vec<_> = standing.iter().zip(&others).filter(|(standing, other)| standing != other).collect();
-            let puts = moved.iter().map(|(_, other)| self.put_of_chain(other)).collect::<Result<Vec<_>, _>>()?;
+            let mut puts = moved.iter().map(|(_, other)| self.put_of_chain(other)).collect::<Result<Vec<_>, _>>()?;
+            let all = moved.iter().map(|(standing, other)| (Some(*standing), *other)).chain([(before, &changed)]);
+            for (_, told) in all.filter(|(before, after)| after.is_told(*before)) {
+                puts.push(self.telling_of(told)?);
+            }
             match self.write(&mut changed, &[puts.as_slice(), beside].concat()).await {
                 Ok(Saved::Done) => {
                     record_change(before, &changed);

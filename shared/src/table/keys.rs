@@ -14,6 +14,8 @@ pub const DUE_SHARDS: u8 = 4;
 
 /// The due queue's letter for a risky verdict that is not applied yet.
 pub(super) const RISKY: char = 'r';
+/// The due queue's letter for a decision that is to be told.
+pub(super) const TELLING: char = 'o';
 
 pub(super) fn submission(id: &SubmissionId) -> String {
     format!("S#{id}")
@@ -72,6 +74,11 @@ pub(super) fn letter(kind: DueKind) -> char {
 
 pub(super) fn review(app: &AppId) -> String {
     format!("review#{app}")
+}
+
+/// Decisions that could not be told and were given up.
+pub(super) fn untold(app: &AppId) -> String {
+    format!("untold#{app}")
 }
 
 pub(super) fn feed(app: &AppId, channel: &Channel) -> String {

@@ -18,6 +18,8 @@ const MOST_READ: usize = 100_000;
 pub enum Due {
     /// Bytes of a submission are to be erased, or WeChat is to be asked about its parts.
     Submission(DueKind, SubmissionId),
+    /// The owner's backend is to be told of decisions about it.
+    Telling(SubmissionId),
     /// A risky verdict may not be applied yet.
     Risky(TraceId),
 }
@@ -38,7 +40,7 @@ impl DueEntry {
     pub fn check(&self) -> Option<&SubmissionId> {
         match &self.what {
             Due::Submission(DueKind::Text | DueKind::Media | DueKind::Both, id) => Some(id),
-            Due::Submission(DueKind::Erasure, _) | Due::Risky(_) => None,
+            Due::Submission(DueKind::Erasure, _) | Due::Telling(_) | Due::Risky(_) => None,
         }
     }
 }
@@ -84,6 +86,8 @@ fn due_entry(item: &Item) -> Option<DueEntry> {
     let what = if letter == keys::RISKY {
         let trace_id = text_of(item, "pk")?;
         Due::Risky(TraceId::parse(trace_id.strip_prefix(&format!("T#{app}#"))?).ok()?)
+    } else if letter == keys::TELLING {
+        Due::Telling(id_of(item).ok()?)
     } else {
         Due::Submission(kinds.into_iter().find(|kind| keys::letter(*kind) == letter)?, id_of(item).ok()?)
     };
@@ -101,10 +105,10 @@ pub fn place_in_queue(since: Timestamp, id: &SubmissionId) -> String {
 }
 
 impl Table {
-    /// What is due at `now` in one shard, oldest first; of each app at most `most_of_an_app` checks and as many
-    /// erasures, so that no backlog hides what stands behind it.
+    /// What is due at `now` in one shard, oldest first; of each app at most `most_of_an_app` checks, as many erasures and as
+    /// many tellings, so that no backlog hides what stands behind it.
     pub async fn due(&self, shard: u8, now: Timestamp, most_of_an_app: usize) -> Result<Vec<DueEntry>, TableError> {
-        let (mut entries, mut of_an_app, mut read) = (Vec::new(), HashMap::<(AppId, bool), usize>::new(), 0);
+        let (mut entries, mut of_an_app, mut read) = (Vec::new(), HashMap::<(AppId, u8), usize>::new(), 0);
         let mut after = None;
         loop {
             let call = self
@@ -121,8 +125,12 @@ impl Table {
             let items = answer.items.unwrap_or_default();
             read += items.len();
             for entry in items.iter().filter_map(due_entry) {
-                let erasure = matches!(entry.what, Due::Submission(DueKind::Erasure, _));
-                let so_far = of_an_app.entry((entry.app.clone(), erasure)).or_default();
+                let sort = match entry.what {
+                    Due::Submission(DueKind::Erasure, _) => 0,
+                    Due::Telling(_) => 1,
+                    Due::Submission(..) | Due::Risky(_) => 2,
+                };
+                let so_far = of_an_app.entry((entry.app.clone(), sort)).or_default();
                 if *so_far < most_of_an_app {
                     *so_far += 1;
                     entries.push(entry);

@@ -28,6 +28,8 @@ fn a_bad_flag_is_one_clear_line() {
         (&["--public-url", "example.com"], "--public-url is invalid: it must be a URL such as https://"),
         (&["--public-url", "https://example.com/?hunter2"], "--public-url is invalid: it must not have a query"),
         (&["--decision-url", "example.com"], "--decision-url is invalid"),
+        (&["--decision-url", "https://example.com"], "--decision-key is invalid: it is missing"),
+        (&["--decision-key", "hunter2"], "--decision-key is invalid: it must be whsec_"),
         (&["--relay-url", "example.com"], "--relay-url is invalid"),
         (&["--ca-file", "/nowhere/at/all"], "--ca-file is invalid: it must name a file that can be read"),
         (&["--wechat-url", "http://127.0.0.1:1"], "--app-id is needed when there is no simulator"),

@@ -28,6 +28,7 @@ use crate::run::{PATIENCE, Run};
 pub(crate) const APP: &str = "wx8f16a5be77871234";
 pub(crate) const APP_SECRET: &str = "6f1ed002ab5595859014ebf0951522d9";
 pub(crate) const SERVER_KEY: &str = "owner-key-0123456789";
+pub(crate) const DECISION_KEY: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
 pub(crate) const OPENID: &str = "o4_t144jTUSEoxydysUA2E234_tc";
 /// The example of 消息推送 has this form; the last character of the key carries bits that mean nothing.
 pub(crate) const PUSH_TOKEN: &str = "AAAAA";
@@ -126,7 +127,7 @@ impl FakeWeChat {
             ("--push-aes-key", PUSH_AES_KEY),
             ("--server-key", SERVER_KEY),
             ("--decision-url", &decisions),
-            ("--decision-key", "decision-key-0123456789"),
+            ("--decision-key", DECISION_KEY),
             ("--relay-url", &relay),
             ("--listen", "127.0.0.1"),
             ("--port", "0"),
@@ -154,6 +155,14 @@ impl FakeWeChat {
     /// The requests to a path.
     pub(crate) fn seen(&self, path: &str) -> Vec<Seen> {
         self.0.seen.borrow().iter().filter(|seen| seen.path == path).cloned().collect()
+    }
+
+    /// The first decision that the owner's server is told of.
+    pub(crate) async fn told(&self) -> Seen {
+        let mut seen = self.0.seen.subscribe();
+        let is_telling = |seen: &Seen| seen.path == "/owner/decisions";
+        let told = tokio::time::timeout(PATIENCE, seen.wait_for(|all| all.iter().any(is_telling))).await;
+        told.expect("a decision is told").unwrap().iter().find(|seen| is_telling(seen)).unwrap().clone()
     }
 
     /// Answers no text check from now on, or all of them.
@@ -266,6 +275,7 @@ impl FakeWeChat {
                 answer
             }
             // The owner's own server.
+            "/owner/decisions" => String::new(),
             "/owner/relay" => "the owner's reply".to_owned(),
             _ => r#"{"errcode":40066,"errmsg":"invalid url rid: 00000000-00000000-00000000"}"#.to_owned(),
         }

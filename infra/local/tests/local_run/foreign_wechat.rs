@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::fake_wechat::{
-    APP, APP_SECRET, Checked, FakeWeChat, OPENID, PUSH_AES_KEY, PUSH_TOKEN, SERVER_KEY, Seen, token,
+    APP, APP_SECRET, Checked, DECISION_KEY, FakeWeChat, OPENID, PUSH_AES_KEY, PUSH_TOKEN, SERVER_KEY, Seen, token,
 };
 use crate::run::{GREEN, Run, picture};
 
@@ -83,6 +83,17 @@ async fn what_is_not_ours_goes_on_to_the_owners_server_on_the_same_machine() {
     assert!(relayed[0].json()["Encrypt"].is_string(), "as it came");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn decisions_are_told_to_the_owners_server_on_the_same_machine() {
+    let (fake, run) = started().await;
+    let author = run.log_in("code").await;
+    let made = run.post("/v1/submissions", &author, &json!({"scene": "comment", "text": TEXT})).await.expect(201);
+    let told = fake.told().await;
+    assert_eq!((told.method.as_str(), told.json()["type"].as_str()), ("POST", Some("submission.approved")));
+    assert_eq!(told.json()["data"]["id"], made.json["id"]);
+    assert!(told.headers["webhook-signature"].starts_with("v1,"));
+}
+
 /// One request, as the documentation wants it: how it is sent, with nothing in the query but the token.
 #[track_caller]
 fn is_a_call(seen: &Seen) {
@@ -152,14 +163,13 @@ async fn what_is_secret_stands_in_no_line_that_it_writes() {
     let ended = run.process.ended();
     assert!(ended.errors.contains("a push was taken"), "it does log: {}", ended.errors);
     let token = token();
-    let decision_key = "decision-key-0123456789";
     for secret in [
         APP_SECRET,
         PUSH_TOKEN,
         PUSH_AES_KEY,
         SERVER_KEY,
         OPENID,
-        decision_key,
+        DECISION_KEY,
         &token[..40],
         &author,
         "code-to-keep",

@@ -39,6 +39,7 @@ fn new_submission(text: Option<&str>, media: usize) -> NewSubmission {
         channel: Some(Channel::parse("square").unwrap()),
         metadata: Some(serde_json::json!({ "order": 7 })),
         external_id: Some("theirs".into()),
+        tells: false,
         replaces: None,
         retain: Retain::Always,
         vouched: false,

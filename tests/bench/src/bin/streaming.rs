@@ -108,6 +108,7 @@ fn new(medium: Medium) -> Result<NewSubmission, Box<dyn Error>> {
         channel: None,
         metadata: None,
         external_id: None,
+        tells: false,
         replaces: None,
         retain: Retain::Always,
         vouched: false,
