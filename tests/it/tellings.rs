@@ -27,7 +27,7 @@ const KEY: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
 
 /// The owner's backend: what it was told, oldest first, and what it answers.
 #[derive(Clone)]
-struct Backend {
+pub(crate) struct Backend {
     url: String,
     told: Arc<Mutex<Vec<(HeaderMap, Value)>>>,
     answers: Arc<Mutex<StatusCode>>,
@@ -58,12 +58,12 @@ impl Backend {
         backend
     }
 
-    fn answers(&self, status: StatusCode) {
+    pub(crate) fn answers(&self, status: StatusCode) {
         *self.answers.lock().unwrap() = status;
     }
 
     /// What it was told since it was last asked: the submission, its state and version.
-    fn heard(&self) -> Vec<(String, String, u64)> {
+    pub(crate) fn heard(&self) -> Vec<(String, String, u64)> {
         let told = std::mem::take(&mut *self.told.lock().unwrap());
         let heard = told.into_iter().map(|(_, body)| {
             let text = |name: &str| body["data"][name].as_str().unwrap().to_owned();
@@ -74,7 +74,7 @@ impl Backend {
 }
 
 /// A world whose first app has a backend that wants to be told, and functions that may go there.
-async fn telling_world(apps: usize) -> (World, Functions, Backend) {
+pub(crate) async fn telling_world(apps: usize) -> (World, Functions, Backend) {
     let backend = Backend::start().await;
     let mut world = World::start_with(Plan { apps, ..Plan::default() }).await;
     let mut document = world.document.clone();

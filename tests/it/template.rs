@@ -12,9 +12,11 @@ use greenlight_tests::simulation;
 use greenlight_tests::table_proxy::{CallMatch, Refusal};
 use greenlight_tests::template::{functions, resources, template};
 use greenlight_tests::world::{World, form, server_key};
+use http::StatusCode;
 use serde_json::{Value, json};
 
 use crate::settings::start;
+use crate::tellings::telling_world;
 use crate::trouble::{minutes, wx};
 
 /// What `main` and the log read, in every function; serve-media's `main` reads the invoke mode besides.
@@ -126,6 +128,7 @@ async fn what_the_roles_allow_is_used_or_stands_in_the_list_with_its_reason() {
     world.feed("").await;
     world.listed("/v1/submissions", &alice).await;
     what_the_schedules_do().await;
+    what_is_told_and_given_up().await;
 
     let used = used();
     let is_listed = |grant: &&Grant| {
@@ -157,6 +160,22 @@ async fn what_the_schedules_do() {
     world.proxy.refuse_next(applying, Refusal::ServerError, 5);
     world.simulator.release_pushes(&wx(), ReleaseOrder::default()).await;
     minutes(&world, 2).await;
+}
+
+/// A decision that nobody is told of for a day, and that is told when somebody asks for it.
+async fn what_is_told_and_given_up() {
+    let (world, functions, backend) = telling_world(1).await;
+    backend.answers(StatusCode::SERVICE_UNAVAILABLE);
+    let alice = world.log_in("alice").await;
+    world.submit_text(&alice, "hello").await.expect(201);
+    for hours in [0, 25] {
+        world.pass(hours * 3600);
+        functions.sweep_overdue.run().await.unwrap();
+    }
+    backend.answers(StatusCode::OK);
+    world.post("/v1/tellings/retries", &server_key(0), &json!({})).await.expect(200);
+    functions.sweep_overdue.run().await.unwrap();
+    assert_eq!(backend.heard().len(), 3);
 }
 
 #[test]

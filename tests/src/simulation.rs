@@ -62,6 +62,9 @@ fn note(log: &Log, line: String) {
     log.lock().unwrap_or_else(PoisonError::into_inner).push(line);
 }
 
+/// What is not optimised moves its futures about on the stack, and here those of a whole world stand in one another.
+const STACK: usize = 16 << 20;
+
 /// Runs the histories of `count` seeds from `first` on, some at once, each on one thread.
 ///
 /// # Errors
@@ -85,7 +88,8 @@ pub fn run(first: u64, count: u64, at_once: usize) -> Result<Tally, String> {
         }
     };
     std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..at_once).map(|_| scope.spawn(work)).collect();
+        let worker = |_| std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, work).expect("a thread");
+        let workers: Vec<_> = (0..at_once).map(worker).collect();
         workers.into_iter().try_fold(Tally::default(), |mut sum, worker| {
             sum.add(worker.join().expect("a worker")?);
             Ok(sum)

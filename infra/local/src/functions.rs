@@ -76,7 +76,8 @@ impl Functions {
             let (body, rest) = Rest::of(body);
             async move {
                 let answer = router.oneshot(Request::from_parts(head, body)).await;
-                rest.read().await;
+                // Whoever waits for an answer before sending gets it at once.
+                tokio::spawn(rest.read());
                 answer
             }
         }))

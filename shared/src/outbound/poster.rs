@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
-use reqwest::Url;
+use reqwest::{Response, Url};
 
 use super::reach::{Reach, ReachError, failed, look_up, read};
 use super::{Outbound, OutboundError};
@@ -51,8 +51,7 @@ impl Poster {
         within: Duration,
     ) -> Result<Answer, ReachError> {
         let posted = async {
-            self.reach.allows(&url)?;
-            let mut response = self.client.post(url).headers(headers).body(body).send().await.map_err(failed)?;
+            let mut response = self.send(url, headers, body).await?;
             let (status, headers) = (response.status(), std::mem::take(response.headers_mut()));
             Ok(Answer { status, headers, body: read(response, limit).await? })
         };
@@ -70,10 +69,12 @@ impl Poster {
         body: Bytes,
         within: Duration,
     ) -> Result<StatusCode, ReachError> {
-        let told = async {
-            self.reach.allows(&url)?;
-            Ok(self.client.post(url).headers(headers).body(body).send().await.map_err(failed)?.status())
-        };
+        let told = async { Ok(self.send(url, headers, body).await?.status()) };
         tokio::time::timeout(within, told).await.unwrap_or(Err(ReachError::Slow))
+    }
+
+    async fn send(&self, url: Url, headers: HeaderMap, body: Bytes) -> Result<Response, ReachError> {
+        self.reach.allows(&url)?;
+        self.client.post(url).headers(headers).body(body).send().await.map_err(failed)
     }
 }

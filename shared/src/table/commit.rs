@@ -122,7 +122,8 @@ impl Table {
         let mut beside =
             beside.iter().map(|beside| self.item_beside(submission, *beside)).collect::<Result<Vec<_>, _>>()?;
         if submission.moves_chain(before) {
-            return self.commit_in_chain(before, submission, &beside).await;
+            // On the heap, for it is large, and what is no edit needs none of it.
+            return Box::pin(self.commit_in_chain(before, submission, &beside)).await;
         }
         if submission.is_told(before) {
             beside.push(self.telling_of(submission)?);
