@@ -87,7 +87,7 @@ pub(crate) async fn telling_world(apps: usize) -> (World, Functions, Backend) {
     (world, functions, backend)
 }
 
-async fn submit(functions: &Functions, key: &str, body: Value) -> Value {
+pub(crate) async fn submit(functions: &Functions, key: &str, body: Value) -> Value {
     let request = request(Method::POST, "/v1/submissions", key, Some(&body));
     World::ask(functions, request).await.expect(201).json()
 }

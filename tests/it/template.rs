@@ -16,7 +16,7 @@ use http::StatusCode;
 use serde_json::{Value, json};
 
 use crate::settings::start;
-use crate::tellings::telling_world;
+use crate::tellings::{submit, telling_world};
 use crate::trouble::{minutes, wx};
 
 /// What `main` and the log read, in every function; serve-media's `main` reads the invoke mode besides.
@@ -167,7 +167,7 @@ async fn what_is_told_and_given_up() {
     let (world, functions, backend) = telling_world(1).await;
     backend.answers(StatusCode::SERVICE_UNAVAILABLE);
     let alice = world.log_in("alice").await;
-    world.submit_text(&alice, "hello").await.expect(201);
+    submit(&functions, &alice, json!({"scene": "forum", "text": "hello"})).await;
     for hours in [0, 25] {
         world.pass(hours * 3600);
         functions.sweep_overdue.run().await.unwrap();
