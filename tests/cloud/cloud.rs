@@ -5,7 +5,6 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
@@ -55,22 +54,14 @@ impl Resolve for Everywhere {
     }
 }
 
-/// A port for a program that has to be told one. The system gives whoever asks for any port one of those above 32,767, so one
-/// below is still free when the program comes to it; and no two here are the same.
-fn free_port() -> u16 {
-    static TRIED: AtomicU16 = AtomicU16::new(0);
-    let first = u16::try_from(std::process::id() % 8_000).unwrap();
-    let next = || 20_000 + (first + TRIED.fetch_add(1, Ordering::SeqCst)) % 10_000;
-    let is_free = |port: &u16| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok();
-    std::iter::repeat_with(next).take(1_000).find(is_free).expect("a port between 20,000 and 30,000")
-}
-
 impl Cloud {
     /// Starts an emulator of its own.
     pub(crate) fn start() -> Self {
         let tools = setting("GREENLIGHT_CLOUD_TOOLS");
         let folder = TempDir::new().unwrap();
-        let port = free_port();
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        drop(listener);
         let mut log = std::fs::File::create(folder.path().join("emulator.log")).unwrap();
         let certificate = folder.path().join("cert.pem");
         let emulator = Command::new(tools.join("python"))
