@@ -112,7 +112,7 @@ async fn each_change_of_state_is_told_with_what_it_stands_on() {
     assert_eq!(headers["webhook-timestamp"], world.now().unix_seconds().to_string().as_str());
     let trace = world.stored(approved["id"].as_str().unwrap()).await.parts[0].attempts[0].trace_id.clone().unwrap();
     let data = json!({
-        "id": approved["id"], "app_id": app_id(0).as_str(), "external_id": "theirs-1", "version": 1, "state": "approved",
+        "id": approved["id"], "app_id": app_id(0).as_str(), "external_id": "theirs-1", "vouched": false, "version": 1, "state": "approved",
         "decision": {"by": "wechat", "moderator": null, "reason": null}, "reasons": [],
         "parts": [{
             "part": "text", "sha256": Sha256::of("今天天气真好".as_bytes()).to_string(), "suggest": "pass", "trace_ids": [trace],
@@ -277,6 +277,8 @@ async fn nothing_is_told_into_ones_own_network_and_nobody_without_a_url() {
     submit(&functions, &alice, text("今天天气真好")).await;
     sweep(&functions).await;
     assert_eq!((backend.heard(), world.due_ever().await), (vec![], vec![]));
+    let stored = world.get("/v1/submissions", &alice).await.expect(200).json();
+    assert_eq!(stored["submissions"].as_array().unwrap().len(), 2, "nothing else is lost with the URL");
     let green = world.uploaded(&alice, &picture(GREEN, 1)).await;
     submit(&functions, &alice, json!({"scene": "forum", "media": [{"upload_id": green}]})).await;
 }

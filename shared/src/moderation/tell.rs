@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::apps::App;
+use crate::apps::{App, Decisions};
 use crate::domain::clock::{Clock, Timestamp};
 use crate::domain::ids::{AppId, SubmissionId};
 use crate::error::chain;
@@ -52,7 +52,12 @@ pub async fn tell(
         if telling.due.is_some_and(|due| due > now) {
             break;
         }
-        if let Err(why) = post(poster, app, &telling, now).await {
+        // It was taken out of the secret: nobody wants to know any more.
+        let Some(decisions) = &app.decisions else {
+            table.told(&telling).await?;
+            continue;
+        };
+        if let Err(why) = post(poster, decisions, &telling, now).await {
             put_off(table, app, &telling, &why, now).await?;
             told.failed = true;
             break;
@@ -84,9 +89,7 @@ enum NotTold {
     Status(u16),
 }
 
-async fn post(poster: &Poster, app: &App, telling: &Telling, now: Timestamp) -> Result<(), NotTold> {
-    // It was taken out of the secret: nobody wants to know any more.
-    let Some(decisions) = &app.decisions else { return Ok(()) };
+async fn post(poster: &Poster, decisions: &Decisions, telling: &Telling, now: Timestamp) -> Result<(), NotTold> {
     let name = format!("msg_{}_{}", telling.submission, telling.version);
     let body = Bytes::from(telling.body.clone());
     let headers = decisions.key.headers(&name, now.unix_seconds(), &body);

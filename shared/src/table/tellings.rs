@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{Put, TransactWriteItem};
 
-use futures_util::future::try_join_all;
+use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::item::{Item, key, not_built, number, text, text_of};
 use super::{Table, TableError, classify, keys};
@@ -15,6 +15,8 @@ use crate::domain::clock::Timestamp;
 use crate::domain::ids::{AppId, SubmissionId};
 use crate::domain::submission::Submission;
 
+/// How many of those that were given up are put into the due queue at once.
+const AT_ONCE: usize = 16;
 /// How long one stays in the list of those that were given up.
 const KEPT_FOR: Duration = Duration::from_secs(30 * 24 * 3600);
 
@@ -161,7 +163,7 @@ impl Table {
                 .expression_attribute_values(":place", text(keys::due_at(now, app, keys::TELLING)));
             unless_it_is_gone(call.send().await)
         });
-        let again = try_join_all(again).await?;
+        let again: Vec<bool> = stream::iter(again).buffer_unordered(AT_ONCE).try_collect().await?;
         Ok(again.into_iter().filter(|again| *again).count())
     }
 }

@@ -43,7 +43,8 @@ impl Submission {
             "type": format!("submission.{}", self.state.as_str()),
             "timestamp": self.since.to_string(),
             "data": {
-                "id": self.id, "app_id": self.app, "external_id": self.external_id, "version": version, "state": self.state,
+                "id": self.id, "app_id": self.app, "external_id": self.external_id,
+                "vouched": self.vouched, "version": version, "state": self.state,
                 "decision": decision, "reasons": reasons.collect::<Vec<_>>(), "parts": parts.collect::<Vec<_>>(),
                 "replaces": self.replaces.as_ref().map(|replaces| &replaces.id), "replaced_by": self.replaced_by,
                 "created_at": self.created_at.to_string(),
