@@ -1,6 +1,6 @@
 // Adds a mini program to a deployed stack, or changes its keys, and prints what is to be pasted into WeChat's console.
 
-import { randomInt } from 'node:crypto'
+import { randomBytes, randomInt } from 'node:crypto'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -20,6 +20,8 @@ input; it is never an argument.
   --new-app-secret          ask for the new AppSecret
   --new-server-key          add a server key and print it
   --keep-newest-server-key  forget all server keys but the newest
+  --decision-url URL        tell your backend there of each decision, and print the key of its signatures; 'none' ends it
+  --relay-url URL           send pushes that are not Greenlight's on to your server there; 'none' ends it
   --remove                  remove the mini program; asks first, but for --yes`
 
 const NOTICED = 'Running functions notice it within 5 minutes by themselves.'
@@ -190,6 +192,41 @@ async function keepNewestServerKey({ app, serverKeys, save, again }) {
   return [`Only the newest server key is good now; the others, ${serverKeys.length - 1}, are forgotten.`, NOTICED]
 }
 
+/** The URL that was given; nothing for `none`. On AWS nothing but https is gone to. */
+function ownersUrl(given) {
+  if (given === 'none') return undefined
+  const url = URL.canParse(given) ? new URL(given) : undefined
+  if (url?.protocol !== 'https:' || url.search || url.hash || url.username || url.password) {
+    throw new Failure('that is no URL for it', "nothing was changed; it is like https://example.com/greenlight, without a query, or 'none'")
+  }
+  return given
+}
+
+async function tellDecisions({ appId, app, options, save }) {
+  const url = ownersUrl(options['decision-url'])
+  if (url) {
+    app.decision_url = url
+    app.decision_key ??= `whsec_${randomBytes(32).toString('base64')}`
+  } else {
+    delete app.decision_url
+  }
+  await save()
+  if (!url) return [`${appId}: nobody is told of decisions any more.`, NOTICED]
+  return [
+    `${appId}: ${url} is told of each decision on what is submitted from now on.`, NOTICED, '',
+    'The key of the signatures (Standard Webhooks), for your backend:', `  ${app.decision_key}`,
+  ]
+}
+
+async function relayPushes({ appId, app, options, save }) {
+  const url = ownersUrl(options['relay-url'])
+  if (url) app.relay_url = url
+  else delete app.relay_url
+  await save()
+  const lines = url ? `pushes that are not Greenlight's go to ${url}.` : "pushes that are not Greenlight's are dropped."
+  return [`${appId}: ${lines}`, NOTICED]
+}
+
 const show = ({ appId, app, outputs, smoke }) => [consoleSettings(outputs, appId, app), '', 'To try it all:', smoke]
 
 const CHANGES = {
@@ -198,23 +235,26 @@ const CHANGES = {
   'new-app-secret': newAppSecret,
   'new-server-key': addServerKey,
   'keep-newest-server-key': keepNewestServerKey,
+  'decision-url': tellDecisions,
+  'relay-url': relayPushes,
   remove,
 }
+const WITH_VALUE = ['decision-url', 'relay-url']
 const ACTIONS = ['show', ...Object.keys(CHANGES)]
 
 function argumentsFault(values) {
   if (!values['app-id']) return '--app-id is missing: the AppID of the mini program'
-  const given = ACTIONS.filter((name) => values[name])
+  const given = ACTIONS.filter((name) => values[name] !== undefined)
   if (given.length > 1) return `--${given.join(' and --')} do not go together`
   if (values.yes && !values.remove) return '--yes belongs to --remove'
   return appIdFault(values['app-id'])
 }
 
 async function main() {
-  const own = Object.fromEntries([...ACTIONS, 'yes'].map((name) => [name, { type: 'boolean' }]))
+  const own = Object.fromEntries([...ACTIONS, 'yes'].map((name) => [name, { type: WITH_VALUE.includes(name) ? 'string' : 'boolean' }]))
   const options = readArguments(USAGE, own, argumentsFault)
   const appId = options['app-id']
-  const action = ACTIONS.find((name) => options[name])
+  const action = ACTIONS.find((name) => options[name] !== undefined)
   const again = (more) => command('add-app.mjs', options, appId, more)
   const aws = awsCli(options)
   const { outputs } = await readStack(aws, options.stack)

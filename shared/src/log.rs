@@ -15,8 +15,16 @@ use crate::metrics::{self, Embedded, Metric};
 use crate::settings::{Lookup, SettingError, log_level, optional};
 
 /// The log targets that are ours: this library's, and one a function. All others only warn, wherever Greenlight runs.
-pub const TARGETS: [&str; 7] =
-    ["accept_upload", "greenlight", "receive_push", "refresh_token", "serve_media", "submit_content", "sweep_overdue"];
+pub const TARGETS: [&str; 8] = [
+    "accept_upload",
+    "greenlight",
+    "publish_decisions",
+    "receive_push",
+    "refresh_token",
+    "serve_media",
+    "submit_content",
+    "sweep_overdue",
+];
 
 /// Where lambda_runtime's span comes from that holds the request's id; it logs nothing there.
 const REQUEST_SPAN: &str = "lambda_runtime::layers::trace=info";

@@ -74,9 +74,9 @@ metrics! {
     Withdrawn: Count,
     /// Submissions that began to wait for a person.
     LeftToPeople: Count,
-    /// Verdicts of media checks that WeChat pushed.
-    Pushes: Count,
-    /// From WeChat making a push to our having taken it.
+    /// Decisions that the owner's backend did not take for a day.
+    DecisionsUntold: Count,
+    /// From WeChat making a push to our having taken it; one sample for each push that was taken.
     PushLatency: Milliseconds,
     /// Pushes that had come before.
     PushesTwice: Count,

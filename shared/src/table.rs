@@ -25,7 +25,7 @@ pub use authors::Admission;
 pub(crate) use authors::Admitting;
 pub use commit::{Beside, Saved};
 pub use item::Consistency;
-pub use keys::DUE_SHARDS;
+pub use keys::{DUE_SHARDS, submission_of};
 pub use queues::{Due, DueEntry, Listed, Page, place_by_author, place_in_queue};
 pub use tellings::Telling;
 pub use traces::{Trace, TraceLink};

@@ -6,7 +6,7 @@ use greenlight_tests::world::form;
 use serde_json::{Value, json};
 
 use crate::cloud::{Cloud, repository, until};
-use crate::logs::examine;
+use crate::logs::{examine, lines};
 use crate::stack::Stack;
 
 const APP: &str = "wx00000000000000aa";
@@ -22,6 +22,11 @@ async fn a_stack_is_deployed_works_is_updated_restored_and_taken_down() {
     until("the schedule fetches a token", async || wechat.calls(&stack.app, Api::StableToken) > 0).await;
     let alice = stack.log_in("alice").await;
     texts_are_answered_at_once(&stack, &alice).await;
+    until("the stream brings decisions", async || {
+        let lines = lines(stack.cloud, stack.name, Some("PublishDecisions"));
+        lines.iter().any(|line| line.contains("decision_not_told"))
+    })
+    .await;
     pictures_become_public(&stack, &wechat, &alice).await;
     a_form_uploads_to_the_bucket(&stack, &wechat, &alice).await;
     a_lost_push_is_made_good_by_the_schedule(&stack, &wechat, &alice).await;
@@ -58,6 +63,13 @@ async fn an_app_is_added(stack: &mut Stack<'_>) -> Simulator {
         assert!(said.contains(told), "what WeChat's console asks for is printed:\n{said}");
     }
     assert!(!said.contains(APP_SECRET));
+    // Nobody is there: the functions go to no private address.
+    for (url, taken) in
+        [("http://example.com/", false), ("https://example.com/?a=b", false), ("https://127.0.0.1/told", true)]
+    {
+        let (told, said) = stack.script("add-app.mjs", &["--app-id", APP, "--decision-url", url], "");
+        assert_eq!((told, said.contains("whsec_")), (taken, taken), "{url}: {said}");
+    }
     let document: Value = serde_json::from_str(&stack.secret()).unwrap();
     assert_eq!(document["session_key"], first["session_key"]);
     let (again, said) = stack.script("add-app.mjs", &["--app-id", APP], &format!("{APP_SECRET}\n"));
@@ -187,11 +199,11 @@ async fn nothing_of_a_users_is_logged(stack: &Stack<'_>, alice: &str) {
     let openid = Simulator::openid(&stack.app, "alice");
     let mut secret: Vec<String> = vec![openid, alice.to_owned(), APP_SECRET.to_owned(), FORBIDDEN.to_owned()];
     secret.extend(["今天天气真好", "一张照片", "没有推送", "更新的时候", "旧的钥匙"].map(str::to_owned));
-    secret.extend(["push_token", "push_aes_key", "server_keys"].map(|field| stack.app_field(field)));
+    secret.extend(["push_token", "push_aes_key", "server_keys", "decision_key"].map(|field| stack.app_field(field)));
     // No URL that was used: neither WeChat's nor the author's.
     secret.extend(["/media/".to_owned(), "access_token=".to_owned()]);
     let (metrics, events) = examine(stack.cloud, stack.name, &secret);
-    for metric in ["ColdStarts", "Submissions", "Pushes", "PushesLost", "OverdueAge", "TokenLifetime"] {
+    for metric in ["ColdStarts", "Submissions", "PushLatency", "PushesLost", "OverdueAge", "TokenLifetime"] {
         assert!(metrics.iter().any(|name| name == metric), "{metric} is not in {metrics:?}");
     }
     for event in ["no_app", "push_taken", "swept"] {

@@ -4,12 +4,15 @@ use serde_json::Value;
 
 use crate::cloud::Cloud;
 
-/// All lines of all log groups of a stack.
-pub(crate) fn lines(cloud: &Cloud, stack: &str) -> Vec<String> {
+/// All lines that the functions of a stack logged, or one of them, by its name in the template.
+pub(crate) fn lines(cloud: &Cloud, stack: &str, function: Option<&str>) -> Vec<String> {
     let mut lines = Vec::new();
     let resources = cloud.aws(&["cloudformation", "list-stack-resources", "--stack-name", stack]);
     let resources = resources["StackResourceSummaries"].as_array().unwrap();
-    for group in resources.iter().filter(|one| one["ResourceType"] == "AWS::Logs::LogGroup") {
+    let own = function.map(|function| format!("{function}Logs"));
+    let is_meant = |id: &Value| own.as_ref().is_none_or(|own| *id == own.as_str());
+    let groups = resources.iter().filter(|one| one["ResourceType"] == "AWS::Logs::LogGroup");
+    for group in groups.filter(|one| is_meant(&one["LogicalResourceId"])) {
         let group = group["PhysicalResourceId"].as_str().unwrap();
         let events = cloud.aws(&["logs", "filter-log-events", "--log-group-name", group]);
         let messages = events["events"].as_array().unwrap().iter().map(|event| event["message"].as_str().unwrap());
@@ -22,7 +25,7 @@ pub(crate) fn lines(cloud: &Cloud, stack: &str) -> Vec<String> {
 /// this stack. Returns the metrics' names and the events' names.
 pub(crate) fn examine(cloud: &Cloud, stack: &str, secret: &[String]) -> (Vec<String>, Vec<String>) {
     let (mut metrics, mut events) = (Vec::new(), Vec::new());
-    for line in lines(cloud, stack) {
+    for line in lines(cloud, stack, None) {
         for text in secret {
             assert!(!line.contains(text.as_str()), "a log holds `{text}`: {line}");
         }

@@ -8,6 +8,7 @@ use greenlight::settings::Lookup;
 use greenlight::start::{Fatal, StartError};
 use greenlight_local::stack::Stack;
 use greenlight_tests::world::World;
+use publish_decisions::PublishDecisions;
 use receive_push::ReceivePush;
 use refresh_token::RefreshToken;
 use serve_media::ServeMedia;
@@ -28,6 +29,7 @@ pub(crate) async fn start(function: &str, lookup: &Lookup<'_>) -> Result<(), Sta
         "accept-upload" => AcceptUpload::start(lookup, clock).await.map(drop),
         "receive-push" => ReceivePush::start(lookup, clock).await.map(drop),
         "refresh-token" => RefreshToken::start(lookup, clock).await.map(drop),
+        "publish-decisions" => PublishDecisions::start(lookup, clock).await.map(drop),
         "sweep-overdue" => SweepOverdue::start(lookup, clock).await.map(drop),
         _ => ServeMedia::start(lookup, clock).await.map(drop),
     }
@@ -39,10 +41,11 @@ async fn a_function_starts_with_just_what_it_needs_and_names_what_is_missing() {
     let stack: &Stack = &world.stack;
     let mut all: BTreeMap<&str, String> = stack.settings().into_iter().collect();
     all.insert("GREENLIGHT_PUBLIC_URL", world.url.clone());
-    let needed: [(&str, &[&str]); 6] = [
+    let needed: [(&str, &[&str]); 7] = [
         ("submit-content", &["GREENLIGHT_BUCKET", "GREENLIGHT_PUBLIC_URL", "GREENLIGHT_SECRET", "GREENLIGHT_TABLE"]),
         ("accept-upload", &["GREENLIGHT_BUCKET", "GREENLIGHT_INVOKE_MODE", "GREENLIGHT_SECRET", "GREENLIGHT_TABLE"]),
         ("receive-push", &["GREENLIGHT_SECRET", "GREENLIGHT_TABLE"]),
+        ("publish-decisions", &["GREENLIGHT_SECRET", "GREENLIGHT_TABLE"]),
         ("refresh-token", &["GREENLIGHT_SECRET", "GREENLIGHT_TABLE"]),
         ("sweep-overdue", &["GREENLIGHT_BUCKET", "GREENLIGHT_PUBLIC_URL", "GREENLIGHT_SECRET", "GREENLIGHT_TABLE"]),
         ("serve-media", &["GREENLIGHT_BUCKET", "GREENLIGHT_TABLE"]),

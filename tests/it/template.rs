@@ -74,7 +74,7 @@ async fn every_setting_that_a_function_reads_is_set_and_no_other() {
 #[test]
 fn nothing_is_allowed_on_everything_and_no_log_group_can_be_made() {
     for Grant { function, action, resource, .. } in grants() {
-        let known = ["table", "index/queue", "index/by_author", "bucket", "secret", "logs"];
+        let known = ["table", "index/queue", "index/by_author", "bucket", "secret", "stream", "undelivered", "logs"];
         assert!(known.contains(&resource.as_str()) || resource.starts_with("bucket/"), "{function} {resource}");
         assert!(!action.contains('*') && action != "logs:CreateLogGroup" && action != "dynamodb:Scan", "{function}");
     }
@@ -86,7 +86,12 @@ fn nothing_is_allowed_on_everything_and_no_log_group_can_be_made() {
 }
 
 /// Allowed though no test asks for it, and why.
-const ALLOWED_UNSEEN: [(&str, &str, &str); 3] = [
+const ALLOWED_UNSEEN: [(&str, &str, &str); 8] = [
+    ("dynamodb:DescribeStream", "stream", "Lambda reads the stream, in the function's name"),
+    ("dynamodb:GetRecords", "stream", "Lambda reads the stream, in the function's name"),
+    ("dynamodb:GetShardIterator", "stream", "Lambda reads the stream, in the function's name"),
+    ("dynamodb:ListStreams", "stream", "Lambda looks for the stream, in the function's name"),
+    ("sqs:SendMessage", "undelivered", "Lambda puts aside what it cannot deliver, in the function's name"),
     ("logs:CreateLogStream", "logs", "Lambda writes the log itself, in the function's name"),
     ("logs:PutLogEvents", "logs", "Lambda writes the log itself, in the function's name"),
     ("s3:ListBucket", "bucket", "without it S3 says 403 of a missing object and not 404; nobody lists"),
@@ -165,17 +170,25 @@ async fn what_the_schedules_do() {
 /// A decision that nobody is told of for a day, and that is told when somebody asks for it.
 async fn what_is_told_and_given_up() {
     let (world, functions, backend) = telling_world(1).await;
-    backend.answers(StatusCode::SERVICE_UNAVAILABLE);
+    let mut stream = world.table_stream();
     let alice = world.log_in("alice").await;
+    submit(&functions, &alice, json!({"scene": "forum", "text": "and told at once"})).await;
+    stream.turn(&functions.publish_decisions).await;
+    backend.answers(StatusCode::SERVICE_UNAVAILABLE);
     submit(&functions, &alice, json!({"scene": "forum", "text": "hello"})).await;
-    for hours in [0, 25] {
-        world.pass(hours * 3600);
-        functions.sweep_overdue.run().await.unwrap();
-    }
+    stream.turn(&functions.publish_decisions).await;
+    world.pass(25 * 3600);
+    functions.sweep_overdue.run().await.unwrap();
     backend.answers(StatusCode::OK);
     world.post("/v1/tellings/retries", &server_key(0), &json!({})).await.expect(200);
     functions.sweep_overdue.run().await.unwrap();
-    assert_eq!(backend.heard().len(), 3);
+    assert_eq!(backend.heard().len(), 4);
+    // The sweep puts off as well.
+    let alice = world.log_in("alice").await;
+    backend.answers(StatusCode::SERVICE_UNAVAILABLE);
+    submit(&functions, &alice, json!({"scene": "forum", "text": "hello again"})).await;
+    world.pass(61);
+    functions.sweep_overdue.run().await.unwrap();
 }
 
 #[test]
@@ -271,6 +284,31 @@ fn schedules_run_each_minute_and_try_nothing_again() {
         assert_eq!(properties["EventInvokeConfig"]["MaximumEventAgeInSeconds"], 60, "{id}");
     }
     assert_eq!(resources("AWS::Scheduler::Schedule").count(), 2);
+}
+
+#[test]
+fn the_stream_gives_new_tellings_alone_and_nothing_blocks_it_for_long() {
+    let mappings: Vec<_> = resources("AWS::Lambda::EventSourceMapping").collect();
+    let [(_, mapping)] = mappings.as_slice() else { panic!("one mapping") };
+    assert_eq!(mapping["FunctionName"], json!({"Ref": "PublishDecisions"}));
+    let stream = json!({"Fn::If": ["OwnTable", {"Fn::GetAtt": "Table.StreamArn"}, {"Ref": "ExistingTableStream"}]});
+    assert_eq!((&mapping["EventSourceArn"], &mapping["StartingPosition"]), (&stream, &json!("TRIM_HORIZON")));
+    assert_eq!(mapping["FunctionResponseTypes"], json!(["ReportBatchItemFailures"]));
+    assert_eq!(
+        (&mapping["BisectBatchOnFunctionError"], &mapping["MaximumBatchingWindowInSeconds"]),
+        (&json!(true), &json!(0))
+    );
+    let bounded = |name: &str, most: u64| mapping[name].as_u64().is_some_and(|value| (1..=most).contains(&value));
+    assert!(bounded("MaximumRetryAttempts", 10) && bounded("MaximumRecordAgeInSeconds", 3600), "{mapping}");
+    let aside = json!({"OnFailure": {"Destination": {"Fn::GetAtt": "UndeliveredChanges.Arn"}}});
+    assert_eq!(mapping["DestinationConfig"], aside);
+    let filters = mapping["FilterCriteria"]["Filters"].as_array().unwrap();
+    let [filter] = filters.as_slice() else { panic!("one filter") };
+    let pattern: Value = serde_json::from_str(filter["Pattern"].as_str().unwrap()).unwrap();
+    let tellings = json!({"eventName": ["INSERT"], "dynamodb": {"Keys": {"sk": {"S": [{"prefix": "O#"}]}}}});
+    assert_eq!(pattern, tellings);
+    let (_, late) = resources("AWS::CloudWatch::Alarm").find(|(id, _)| *id == "PublishDecisionsLateAlarm").unwrap();
+    assert_eq!((&late["MetricName"], &late["Threshold"]), (&json!("IteratorAge"), &json!(3_600_000)));
 }
 
 #[tokio::test(flavor = "multi_thread")]

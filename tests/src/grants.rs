@@ -17,7 +17,7 @@ pub struct Grant {
     pub function: &'static str,
     /// `dynamodb:GetItem` …
     pub action: String,
-    /// `table`, `index/queue`, `bucket`, `bucket/media/*`, `secret`, `logs`; whatever else, as the template has it.
+    /// `table`, `index/queue`, `bucket`, `bucket/media/*`, `secret`, `stream`, `undelivered`, `logs`; whatever else, as the template has it.
     pub resource: String,
     /// How each partition key has to begin, of the index where one is queried; nothing where any key will do.
     pub keys: Option<Vec<String>>,
@@ -136,6 +136,8 @@ fn resource_of(resource: &Value) -> String {
     match text.as_str() {
         r#"{"Fn::GetAtt":"Bucket.Arn"}"# => "bucket".to_owned(),
         r#"{"Ref":"Secret"}"# => "secret".to_owned(),
+        _ if text.contains("Table.StreamArn") => "stream".to_owned(),
+        r#"{"Fn::GetAtt":"UndeliveredChanges.Arn"}"# => "undelivered".to_owned(),
         _ if text.contains("Table.Arn") => "table".to_owned(),
         _ if text.contains("Logs.Arn") => "logs".to_owned(),
         _ => text,

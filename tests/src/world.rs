@@ -15,9 +15,11 @@ use greenlight::outbound::Outbound;
 use greenlight::start::StartError;
 use greenlight::table::{Consistency, Table};
 use greenlight_local::engines::undelayed;
+
 use greenlight_local::functions::Functions;
 use greenlight_local::simulator::{SimulatedApp, Simulator};
 use greenlight_local::stack::{BUCKET, SECRET, Stack, TABLE};
+use greenlight_local::table_stream::TableStream;
 use http::StatusCode;
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
@@ -255,6 +257,11 @@ impl World {
     /// The table's engine, for what no code of ours would write.
     pub fn dynamodb(&self) -> aws_sdk_dynamodb::Client {
         dynamodb(&self.stack, &self.http)
+    }
+
+    /// The table's stream from here on, as publish-decisions gets it.
+    pub fn table_stream(&self) -> TableStream {
+        TableStream::start(self.stack.upkeep.clone(), TABLE).expect("the table's stream")
     }
 
     /// The table as a test reads it: past the proxy's tricks, and on nobody's bill.

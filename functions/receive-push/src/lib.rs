@@ -144,7 +144,7 @@ fn tell_taken(app: &App, trace_id: &TraceId, done: Pushed, secured: bool, age: O
         app = %app.id, trace_id = %trace_id, secured, parked, age_ms,
         "a push was taken"
     );
-    let mut measured = vec![(Metric::Pushes, 1.0)];
+    let mut measured = Vec::new();
     // The age in whole seconds, as WeChat tells it; far below 2^52.
     measured.extend(age_ms.and_then(|age| u32::try_from(age).ok()).map(|age| (Metric::PushLatency, f64::from(age))));
     measured.extend(match done {

@@ -6,6 +6,7 @@ use axum::extract::Request;
 use greenlight::api::base_path::first_of;
 use greenlight::domain::clock::Clock;
 use greenlight::start::StartError;
+use publish_decisions::PublishDecisions;
 use receive_push::ReceivePush;
 use refresh_token::RefreshToken;
 use serve_media::ServeMedia;
@@ -30,6 +31,8 @@ pub struct Functions {
     pub sweep_overdue: SweepOverdue,
     /// Media out.
     pub serve_media: ServeMedia,
+    /// Decisions told.
+    pub publish_decisions: PublishDecisions,
 }
 
 impl Functions {
@@ -39,18 +42,36 @@ impl Functions {
         clock: &Clock,
     ) -> Result<Self, StartError> {
         let lookup = |function: &'static str| move |name: &str| setting(function, name);
-        let lookups =
-            ["submit-content", "accept-upload", "receive-push", "refresh-token", "sweep-overdue", "serve-media"];
-        let [api, uploads, pushes, refresh, sweep, media] = lookups.map(lookup);
-        let (submit_content, accept_upload, receive_push, refresh_token, sweep_overdue, serve_media) = tokio::try_join!(
+        let [api, uploads, pushes, refresh, sweep, media, publish] = [
+            "submit-content",
+            "accept-upload",
+            "receive-push",
+            "refresh-token",
+            "sweep-overdue",
+            "serve-media",
+            "publish-decisions",
+        ]
+        .map(lookup);
+        let started = tokio::try_join!(
             SubmitContent::start(&api, clock.clone()),
             AcceptUpload::start(&uploads, clock.clone()),
             ReceivePush::start(&pushes, clock.clone()),
             RefreshToken::start(&refresh, clock.clone()),
             SweepOverdue::start(&sweep, clock.clone()),
             ServeMedia::start(&media, clock.clone()),
-        )?;
-        Ok(Self { submit_content, accept_upload, receive_push, refresh_token, sweep_overdue, serve_media })
+            PublishDecisions::start(&publish, clock.clone()),
+        );
+        let (submit_content, accept_upload, receive_push, refresh_token, sweep_overdue, serve_media, publish_decisions) =
+            started?;
+        Ok(Self {
+            submit_content,
+            accept_upload,
+            receive_push,
+            refresh_token,
+            sweep_overdue,
+            serve_media,
+            publish_decisions,
+        })
     }
 
     /// All routes behind one address, as one domain would have them, whatever prefix stands before them.

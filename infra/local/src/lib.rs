@@ -6,6 +6,7 @@ pub mod cuttable_listener;
 pub mod data_folder;
 pub mod durable;
 pub mod engines;
+
 pub mod flags;
 pub mod functions;
 pub mod machine;
@@ -13,3 +14,4 @@ mod read_to_end;
 pub mod schedule;
 pub mod simulator;
 pub mod stack;
+pub mod table_stream;

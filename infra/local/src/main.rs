@@ -175,7 +175,9 @@ impl Started {
         settings.extend(flags.ca_file.clone().map(|file| ("GREENLIGHT_CA_FILE", file)));
         let setting = |function: &'static str, name: &str| match (function, name) {
             // Who starts the run names the servers that pushes go on to and decisions are told to: it may well be this machine.
-            ("receive-push" | "sweep-overdue", "GREENLIGHT_ALLOW_PRIVATE") => Some(true.to_string()),
+            ("receive-push" | "sweep-overdue" | "publish-decisions", "GREENLIGHT_ALLOW_PRIVATE") => {
+                Some(true.to_string())
+            }
             _ => settings.get(name).cloned(),
         };
         let functions = Functions::start(&setting, &Clock::system()).await.map_err(|error| {
@@ -213,11 +215,12 @@ impl Started {
             let _ = told.wait_for(|stop| *stop).await;
         });
         let mut work = Box::pin(async move {
-            let (served, ()) = tokio::join!(serving.into_future(), schedule.run(stopped));
-            served
+            let served = async { serving.await.map_err(Box::<dyn Error>::from) };
+            let scheduled = async { schedule.run(stopped).await.map_err(Box::<dyn Error>::from) };
+            tokio::try_join!(served, scheduled).map(drop)
         });
         tokio::select! {
-            ended = &mut work => return Ok(ended?),
+            ended = &mut work => return ended,
             () = ends.told(1) => {}
         }
         let by = Instant::now() + ENDS_WITHIN;

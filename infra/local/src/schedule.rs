@@ -1,4 +1,4 @@
-//! What AWS does by the clock: the schedules of the scheduled functions, and what expires in the bucket and the table.
+//! What AWS does by itself: the schedules, the table's stream, and what expires in the bucket and the table.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -8,9 +8,12 @@ use greenlight::error::chain;
 use tokio::sync::watch;
 use tokio::time::MissedTickBehavior;
 
+use crate::engines::EngineError;
 use crate::engines::dynamodb::Upkeep;
 use crate::functions::Functions;
 use crate::machine::{ClockWatch, warn_if_nearly_full};
+use crate::stack::TABLE;
+use crate::table_stream::{self, TableStream};
 
 /// On AWS it is every minute; here somebody watches.
 const SWEEP_EVERY: Duration = Duration::from_secs(5);
@@ -34,7 +37,13 @@ pub struct Schedule {
 
 impl Schedule {
     /// Runs until `stopped` says so; what has begun is brought to its end.
-    pub async fn run(&self, stopped: watch::Receiver<bool>) {
+    ///
+    /// # Errors
+    /// When the table has no stream.
+    pub async fn run(&self, stopped: watch::Receiver<bool>) -> Result<(), EngineError> {
+        let mut stream = TableStream::start(self.upkeep.clone(), TABLE)?;
+        let publish =
+            every(table_stream::EVERY, &stopped, async || stream.turn(&self.functions.publish_decisions).await);
         let refresh = every(REFRESH_EVERY, &stopped, async || drop(self.functions.refresh_token.run().await));
         let sweep = every(SWEEP_EVERY, &stopped, async || {
             if let Err(error) = self.functions.sweep_overdue.run().await {
@@ -53,7 +62,8 @@ impl Schedule {
                 warn_if_nearly_full(data);
             }
         });
-        tokio::join!(refresh, sweep, expire, look);
+        tokio::join!(refresh, sweep, publish, expire, look);
+        Ok(())
     }
 
     async fn expire(&self) {

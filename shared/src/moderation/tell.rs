@@ -8,6 +8,7 @@ use crate::apps::{App, Decisions};
 use crate::domain::clock::{Clock, Timestamp};
 use crate::domain::ids::{AppId, SubmissionId};
 use crate::error::chain;
+use crate::metrics::{self, Metric};
 use crate::outbound::{Poster, ReachError};
 use crate::table::{Table, TableError, Telling};
 
@@ -34,7 +35,8 @@ fn pause(tries: u32) -> Duration {
     Duration::from_secs(60).saturating_mul(1 << tries.min(6)).min(LONGEST_PAUSE)
 }
 
-/// Tells what is to be told of a submission, oldest first; what is behind one that is not taken waits for it.
+/// Tells what is to be told of a submission, oldest first; what is behind one that is not taken waits for it. What was never
+/// tried is told at once; what was not taken is tried again when it is due.
 ///
 /// # Errors
 /// When the table does not answer: what was told may be told again.
@@ -49,7 +51,7 @@ pub async fn tell(
     // What was given up is not waited for.
     for telling in table.tellings(submission).await?.into_iter().filter(|telling| telling.due.is_some()) {
         let now = clock.now();
-        if telling.due.is_some_and(|due| due > now) {
+        if telling.tries > 0 && telling.due.is_some_and(|due| due > now) {
             break;
         }
         // It was taken out of the secret: nobody wants to know any more.
@@ -65,7 +67,7 @@ pub async fn tell(
         table.told(&telling).await?;
         told.told += 1;
         tracing::info!(
-            event = "decision_told", app = %app.id, submission = %submission, version = telling.version,
+            event = "decision_told", app = %app.id, submission = %submission, version = telling.version, kind = telling.kind(),
             "the owner's backend was told of a decision"
         );
     }
@@ -104,6 +106,7 @@ async fn put_off(table: &Table, app: &App, telling: &Telling, why: &NotTold, now
         tracing::warn!(event = "decision_not_told", app = %app.id, submission = %submission, version, error, "a decision is told again later");
         return table.not_told(telling, Some(again), now).await;
     }
+    metrics::count(Metric::DecisionsUntold);
     tracing::error!(event = "decision_given_up", alarm = "decisions", app = %app.id, submission = %submission, version, error, "a decision could not be told for a day");
     table.not_told(telling, None, now).await
 }

@@ -21,6 +21,11 @@ pub(super) fn submission(id: &SubmissionId) -> String {
     format!("S#{id}")
 }
 
+/// The submission that a partition is of.
+pub fn submission_of(partition_key: &str) -> Option<SubmissionId> {
+    SubmissionId::parse(partition_key.strip_prefix("S#")?).ok()
+}
+
 /// Also the partition of the author's submissions in the index `by_author`.
 pub(super) fn author(app: &AppId, author: &AuthorId) -> String {
     format!("A#{app}#{author}")

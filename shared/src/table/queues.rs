@@ -71,8 +71,7 @@ enum Order {
 
 fn id_of(item: &Item) -> Result<SubmissionId, TableError> {
     let key = text_of(item, "pk").unwrap_or_default();
-    let id = key.strip_prefix("S#").and_then(|id| SubmissionId::parse(id).ok());
-    id.ok_or_else(|| TableError::Corrupt { key, reason: "not a submission's key".to_owned() })
+    keys::submission_of(&key).ok_or_else(|| TableError::Corrupt { key, reason: "not a submission's key".to_owned() })
 }
 
 /// An entry of the due queue; nothing where it is of a kind that this code does not know. Newer code may have put it

@@ -17,6 +17,9 @@ use crate::domain::submission::Submission;
 
 /// How many of those that were given up are put into the due queue at once.
 const AT_ONCE: usize = 16;
+/// How long the due queue leaves a new one alone: the table's stream brings it to be told at once, and the sweep finds what the
+/// stream has lost.
+const STREAM_HAS: Duration = Duration::from_secs(60);
 /// How long one stays in the list of those that were given up.
 const KEPT_FOR: Duration = Duration::from_secs(30 * 24 * 3600);
 
@@ -33,14 +36,17 @@ pub struct Telling {
     pub body: String,
     /// When it was decided.
     pub since: Timestamp,
-    /// When it is due; none once it was given up.
+    /// When the due queue brings it up; none once it was given up.
     pub due: Option<Timestamp>,
     /// How often it was tried.
     pub tries: u32,
 }
 
+/// How the sort keys of tellings begin.
+const LETTER: &str = "O#";
+
 fn sort_key(version: u64) -> String {
-    format!("O#{version:09}")
+    format!("{LETTER}{version:09}")
 }
 
 fn number_of(item: &Item, name: &str) -> Option<i64> {
@@ -53,8 +59,8 @@ fn telling_in(item: &Item) -> Option<Telling> {
     let due = due.and_then(|place| place.split('#').next()?.parse().ok().map(Timestamp));
     Some(Telling {
         app: AppId::parse(&text_of(item, "app")?).ok()?,
-        submission: SubmissionId::parse(text_of(item, "pk")?.strip_prefix("S#")?).ok()?,
-        version: text_of(item, "sk")?.strip_prefix("O#")?.parse().ok()?,
+        submission: keys::submission_of(&text_of(item, "pk")?)?,
+        version: text_of(item, "sk")?.strip_prefix(LETTER)?.parse().ok()?,
         body: text_of(item, "body")?,
         since: Timestamp(number_of(item, "since")?),
         due,
@@ -62,12 +68,25 @@ fn telling_in(item: &Item) -> Option<Telling> {
     })
 }
 
+impl Telling {
+    /// Whether an item with this sort key is one.
+    pub fn is_at(sort_key: &str) -> bool {
+        sort_key.starts_with(LETTER)
+    }
+
+    /// What is told, in two words: `submission.approved` …
+    pub fn kind(&self) -> String {
+        let body: Option<serde_json::Value> = serde_json::from_str(&self.body).ok();
+        body.and_then(|body| body.get("type")?.as_str().map(str::to_owned)).unwrap_or_default()
+    }
+}
+
 impl Table {
     /// The item that a decision is told from, to be written together with it.
     pub(super) fn telling_of(&self, decided: &Submission) -> Result<TransactWriteItem, TableError> {
         let version = decided.version + 1;
         let mut item = key(keys::submission(&decided.id), &sort_key(version));
-        let due = keys::due_at(decided.since, &decided.app, keys::TELLING);
+        let due = keys::due_at(decided.since.plus(STREAM_HAS), &decided.app, keys::TELLING);
         item.extend([
             ("app".to_owned(), text(decided.app.as_str())),
             ("body".to_owned(), text(decided.telling(version).to_string())),
@@ -88,7 +107,7 @@ impl Table {
             .table_name(&self.name)
             .key_condition_expression("pk = :submission AND begins_with(sk, :telling)")
             .expression_attribute_values(":submission", text(keys::submission(submission)))
-            .expression_attribute_values(":telling", text("O#"))
+            .expression_attribute_values(":telling", text(LETTER))
             .consistent_read(true);
         let answer = call.send().await.map_err(|error| classify("Query", error))?;
         Ok(answer.items.unwrap_or_default().iter().filter_map(telling_in).collect())
@@ -149,8 +168,7 @@ impl Table {
         let again = answer.items.unwrap_or_default().into_iter().map(|item| async move {
             let parts = text_of(&item, "pk").zip(text_of(&item, "sk"));
             let Some((partition, sort)) = parts else { return Ok(false) };
-            let id = partition.strip_prefix("S#").and_then(|id| SubmissionId::parse(id).ok());
-            let Some(id) = id else { return Ok(false) };
+            let Some(id) = keys::submission_of(&partition) else { return Ok(false) };
             let call = self
                 .client
                 .update_item()

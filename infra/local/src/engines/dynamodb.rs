@@ -5,6 +5,10 @@
 
 use std::path::Path;
 
+use dynoxide::actions::describe_stream::DescribeStreamRequest;
+use dynoxide::actions::get_records::{GetRecordsRequest, Record};
+use dynoxide::actions::get_shard_iterator::GetShardIteratorRequest;
+use dynoxide::actions::list_streams::ListStreamsRequest;
 use dynoxide::server::serve_with_shutdown;
 use dynoxide::{Database, DynoxideError};
 use rusqlite::{Connection, OpenFlags};
@@ -39,7 +43,32 @@ impl Upkeep {
     pub fn delete_expired(&self) -> Result<usize, EngineError> {
         Ok(self.0.sweep_ttl()?)
     }
+
+    /// The end of a table's stream, which has one shard. It blocks, as does the next.
+    pub fn latest(&self, table: &str) -> Result<Position, EngineError> {
+        let listed =
+            self.0.list_streams(ListStreamsRequest { table_name: Some(table.to_owned()), ..Default::default() })?;
+        let stream_arn = listed.streams.into_iter().next().map(|stream| stream.stream_arn).unwrap_or_default();
+        let described =
+            self.0.describe_stream(DescribeStreamRequest { stream_arn: stream_arn.clone(), ..Default::default() })?;
+        let shards = described.stream_description.shards;
+        let shard_id = shards.into_iter().next().map(|shard| shard.shard_id).unwrap_or_default();
+        let shard_iterator_type = "LATEST".to_owned();
+        let asked = GetShardIteratorRequest { stream_arn, shard_id, shard_iterator_type, sequence_number: None };
+        Ok(Position(self.0.get_shard_iterator(asked)?.shard_iterator.unwrap_or_default()))
+    }
+
+    /// What was changed behind a position, a thousand changes at most, and the position behind those.
+    pub fn changes(&self, behind: &Position) -> Result<(Vec<Record>, Position), EngineError> {
+        let asked = GetRecordsRequest { shard_iterator: behind.0.clone(), limit: None };
+        let answer = self.0.get_records(asked)?;
+        Ok((answer.records, Position(answer.next_shard_iterator.unwrap_or_default())))
+    }
 }
+
+/// A position in a table's stream.
+#[derive(Clone, Debug)]
+pub struct Position(String);
 
 /// Serves DynamoDB, and its streams, on `listener`; in memory, or in the file [`FILE`] of the folder `data`.
 ///

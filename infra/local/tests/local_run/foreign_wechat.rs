@@ -1,5 +1,7 @@
 //! In front of a WeChat that nobody here wrote: no simulator, and to the letter of WeChat's documentation.
 
+use std::time::{Duration, Instant};
+
 use serde_json::json;
 
 use crate::fake_wechat::{
@@ -87,11 +89,21 @@ async fn what_is_not_ours_goes_on_to_the_owners_server_on_the_same_machine() {
 async fn decisions_are_told_to_the_owners_server_on_the_same_machine() {
     let (fake, run) = started().await;
     let author = run.log_in("code").await;
+    let began = Instant::now();
     let made = run.post("/v1/submissions", &author, &json!({"scene": "comment", "text": TEXT})).await.expect(201);
     let told = fake.told().await;
+    // The sweep leaves it to the table's stream for a minute.
+    assert!(began.elapsed() < Duration::from_secs(40), "{:?}", began.elapsed());
     assert_eq!((told.method.as_str(), told.json()["type"].as_str()), ("POST", Some("submission.approved")));
     assert_eq!(told.json()["data"]["id"], made.json["id"]);
     assert!(told.headers["webhook-signature"].starts_with("v1,"));
+    run.process.signal("INT");
+    let errors = run.process.ended().errors;
+    let printed = errors.lines().find(|line| line.contains("decision_told")).expect("each decision told is printed");
+    assert!(
+        printed.contains("submission.approved") && printed.contains(made.json["id"].as_str().unwrap()),
+        "{printed}"
+    );
 }
 
 /// One request, as the documentation wants it: how it is sent, with nothing in the query but the token.
