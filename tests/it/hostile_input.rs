@@ -7,7 +7,7 @@ use greenlight::domain::author::Rates;
 use greenlight::domain::text::judged_form;
 use greenlight::wechat::envelope::{AesKey, seal, signature};
 use greenlight_tests::pictures::{GREEN, picture};
-use greenlight_tests::world::{Answer, World, app_id, push_aes_key, push_token, server_key};
+use greenlight_tests::world::{Answer, Plan, World, app_id, form, push_aes_key, push_token, server_key};
 use http::header::{ACCEPT_LANGUAGE, AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, IF_NONE_MATCH, RANGE};
 use http::{HeaderName, HeaderValue, Method, Request};
 use http_body_util::BodyExt;
@@ -16,6 +16,8 @@ use proptest::sample::select;
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;
 use tower::ServiceExt;
+
+use crate::requests::problem;
 
 /// A world with a runtime of its own, as a property is no async function; and an author who may do much.
 struct Rig {
@@ -473,4 +475,112 @@ fn a_word_that_control_characters_cut_in_two_is_judged_as_readers_see_it() {
     // Where nothing is left to judge, nothing is approved.
     let nothing = rig.post("/v1/submissions", &rig.alice, "application/json", r#"{"scene":1,"text":"\u0000"}"#);
     assert!(nothing.status != 201 || nothing.text("state") != "approved", "{nothing}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_query_says_is_followed_or_refused_but_never_passed_over() {
+    let world = World::start_with(Plan { apps: 2, ..Plan::default() }).await;
+    let (alice, owner) = (world.log_in("alice").await, server_key(0));
+    let feed = "/v1/channels/square/submissions";
+    for (query, key, status, code) in [
+        ("app_id=wx1", owner.as_str(), 404, "not_found"),
+        ("app_id=wx1", &alice, 404, "not_found"),
+        ("app_id=", &owner, 404, "not_found"),
+        ("app_id=wx0&openid=somebody", &alice, 400, "invalid_openid"),
+        ("app_id=wx0&openid=somebody", "", 400, "invalid_list"),
+    ] {
+        problem(world.get(&format!("{feed}?{query}"), key).await, status, code);
+    }
+    for key in [owner.as_str(), &alice, ""] {
+        world.get(&format!("{feed}?app_id=wx0"), key).await.expect(200);
+    }
+
+    let green = picture(GREEN, 1);
+    let (content_type, body) = form(&[("file", Some("a.png"), &green)]);
+    let check = async |query: &str, content_type: &str, body: Vec<u8>, key: &str| {
+        let request = world.request(Method::POST, &format!("/v1/checks/image{query}"), key);
+        world.send(request.header("content-type", content_type).body(body)).await
+    };
+    check("", &content_type, body.clone(), &alice).await.expect(200);
+    for query in ["?openid=x", "?nonsense=1", "?"] {
+        let answer = check(query, &content_type, body.clone(), &alice).await;
+        if query == "?" {
+            answer.expect(200)
+        } else {
+            problem(answer, 400, "invalid_check")
+        };
+    }
+    problem(check("?nonsense=1", "image/png", green.clone(), &alice).await, 400, "invalid_check");
+    let openid = World::openid(0, "alice");
+    let escaped: String = openid.bytes().map(|byte| format!("%{byte:02x}")).collect();
+    check(&format!("?openid={escaped}"), "image/png", green, &owner).await.expect(200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_form_names_one_openid_that_is_one() {
+    let world = World::start().await;
+    world.log_in("alice").await;
+    let (green, openid) = (picture(GREEN, 2), World::openid(0, "alice"));
+    let long = "x".repeat(300);
+    for (openids, status) in [
+        (vec![openid.as_bytes()], 201),
+        (vec![long.as_bytes()], 400),
+        (vec![b"\xff".as_slice()], 400),
+        (vec![b"somebody".as_slice(), openid.as_bytes()], 400),
+    ] {
+        let mut parts: Vec<(&str, Option<&str>, &[u8])> = openids.iter().map(|one| ("openid", None, *one)).collect();
+        parts.push(("file", Some("a.png"), &green));
+        let (content_type, body) = form(&parts);
+        let request = world.request(Method::POST, "/v1/uploads", &server_key(0)).header("content-type", content_type);
+        let answer = world.send(request.body(body)).await.expect(status);
+        assert_eq!(answer.faults(), if status == 201 { vec![] } else { vec!["openid"] }, "{answer}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_text_of_spaces_is_no_text_and_a_number_is_whole_however_it_is_written() {
+    let world = World::start().await;
+    let alice = world.log_in("alice").await;
+    for text in ["   ", "\u{3000}\n", " \u{200b}"] {
+        let submitted = world.post("/v1/submissions", &alice, &json!({"scene": 1, "text": text})).await;
+        assert_eq!(problem(submitted, 400, "invalid_submission").faults(), ["text"]);
+        let checked = world.post("/v1/checks/text", &alice, &json!({"scene": 1, "content": text})).await;
+        assert_eq!(problem(checked, 400, "invalid_check").faults(), ["content"]);
+    }
+    let body = r#"{"scene": 1.0, "text": "好"}"#;
+    let request = world.request(Method::POST, "/v1/submissions", &alice).header("content-type", "application/json");
+    let id = world.send(request.body(body)).await.expect(201).text("id");
+    let decide = async |version: &str| {
+        let body = format!(r#"{{"decision": "reject", "reason": "r", "moderator": "m", "version": {version}}}"#);
+        let path = format!("/v1/submissions/{id}/decisions");
+        let request = world.request(Method::POST, &path, &server_key(0)).header("content-type", "application/json");
+        world.send(request.body(body)).await
+    };
+    for version in ["1.5", "-1.0", "1e300"] {
+        problem(decide(version).await, 400, "invalid_decision");
+    }
+    decide("1.0").await.expect(200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ban_ends_at_a_time_that_can_be_told() {
+    let world = World::start().await;
+    let ban = async |until: &str| {
+        let body = json!({"openid": "somebody", "until": until, "reason": "r", "moderator": "m"});
+        world.post("/v1/bans", &server_key(0), &body).await
+    };
+    for until in ["9999-12-31T23:59:59-01:00", "0000-01-01T00:00:00+01:00", "9999-12-31T23:59:59Z"] {
+        assert_eq!(problem(ban(until).await, 400, "invalid_ban").faults(), ["until"], "{until}");
+    }
+    assert_eq!(ban("9999-12-31T15:59:59Z").await.expect(200).json()["until"], "9999-12-31T15:59:59Z");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn head_at_the_push_url_is_a_get_and_no_push() {
+    let world = World::start().await;
+    let signed = signature(&[&push_token(0), "1714036504", "1514711492"]);
+    let query = format!("signature={signed}&timestamp=1714036504&nonce=1514711492&echostr=hello");
+    let asked = |method| world.send(world.request(method, &format!("/push/wx0?{query}"), ""));
+    assert_eq!(&asked(Method::GET).await.expect(200).bytes[..], b"hello");
+    asked(Method::HEAD).await.expect(200);
 }

@@ -10,5 +10,6 @@
 )]
 
 mod client;
+mod decided;
 mod forward;
 mod script;

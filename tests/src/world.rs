@@ -27,6 +27,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tower::ServiceExt;
 
+use crate::contract;
 use crate::table_proxy::TableProxy;
 use crate::watched::Watched;
 
@@ -243,10 +244,13 @@ impl World {
 
     /// What other functions than those behind the world's address answer.
     pub async fn ask(functions: &Functions, request: Request) -> Answer {
+        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
         let (head, body) =
             functions.router().oneshot(request).await.unwrap_or_else(|never| match never {}).into_parts();
         let bytes = body.collect().await.expect("a body").to_bytes();
-        Answer { status: head.status, headers: head.headers, bytes }
+        let answer = Answer { status: head.status, headers: head.headers, bytes };
+        contract::hold(&method, &path, None, &answer);
+        answer
     }
 
     /// The same, reaching the table and WeChat at addresses of their own.
@@ -296,11 +300,18 @@ impl World {
         self.clock.advance(Duration::from_secs(seconds));
     }
 
-    /// Sends a request.
+    /// Sends a request. What the functions answer has to be as their document says.
     pub async fn send(&self, request: reqwest::RequestBuilder) -> Answer {
-        let response = request.send().await.expect("an answer");
+        let request = request.build().expect("a request");
+        let (method, url) = (request.method().clone(), request.url().clone());
+        let asked = request.body().and_then(|body| body.as_bytes()).map(<[u8]>::to_vec);
+        let response = self.http.execute(request).await.expect("an answer");
         let (status, headers) = (response.status(), response.headers().clone());
-        Answer { status, headers, bytes: response.bytes().await.expect("a body") }
+        let answer = Answer { status, headers, bytes: response.bytes().await.expect("a body") };
+        if url.as_str().starts_with(&self.url) {
+            contract::hold(&method, url.path(), asked.as_deref(), &answer);
+        }
+        answer
     }
 
     /// A request to a path, with a session token or a server key.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use bytes::Bytes;
-use greenlight::api::body::read_body;
+use greenlight::api::body::{query, read_body};
 use greenlight::api::caller::{Caller, Who};
 use greenlight::api::fields::Fields;
 use greenlight::api::language::Language;
@@ -37,8 +37,8 @@ pub(crate) async fn check(State(function): State<Arc<AcceptUpload>>, request: Re
     let language = Language::of(&head.headers);
     let reply = async {
         let caller = Caller::required(&head.headers, &function.secrets, &function.clock).await?;
-        let query = head.uri.query().unwrap_or_default();
-        let (media_type, bytes) = function.picture(&caller, &head.headers, query, body).await?;
+        let query = query(head.uri.query());
+        let (media_type, bytes) = function.picture(&caller, &head.headers, &query, body).await?;
         let source = if media_type == MediaType::Png { Source::Png } else { Source::Jpeg };
         let jpeg = tokio::task::spawn_blocking(move || for_direct_check(source, &bytes)).await;
         let jpeg = jpeg.ok().and_then(Result::ok).ok_or_else(Problem::internal)?;
@@ -52,7 +52,7 @@ pub(crate) async fn check(State(function): State<Arc<AcceptUpload>>, request: Re
     respond(&head.headers, reply.await)
 }
 
-fn invalid_check(field: &'static str, zh: &'static str, en: &'static str) -> Problem {
+fn invalid_check(field: impl Into<String>, zh: &'static str, en: &'static str) -> Problem {
     let (all_zh, all_en) = ("请求有误，见 faults。", "The request has faults; see `faults`.");
     Problem::new(StatusCode::BAD_REQUEST, "invalid_check", all_zh, all_en).with_faults(vec![Fault::new(field, zh, en)])
 }
@@ -63,7 +63,7 @@ impl AcceptUpload {
         &self,
         caller: &Caller,
         headers: &HeaderMap,
-        query: &str,
+        query: &[(String, String)],
         body: axum::body::Body,
     ) -> Result<(MediaType, Bytes), Problem> {
         let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
@@ -73,6 +73,12 @@ impl AcceptUpload {
             StatusCode::PAYLOAD_TOO_LARGE => Problem::too_large(BUFFERED_BYTES),
             _ => problem,
         };
+        // A picture that comes alone has no other place for whose it is.
+        let is_alone = kind.starts_with("image/") || kind == "application/octet-stream";
+        if let Some((name, _)) = query.iter().find(|(name, _)| !is_alone || name != "openid") {
+            let what = ("没有这个参数。", "There is no such parameter.");
+            return Err(invalid_check(name.chars().take(64).collect::<String>(), what.0, what.1));
+        }
         let bytes = match kind.as_str() {
             "application/json" => match self.named(caller, headers, body).await? {
                 Named::Upload(medium) => return Ok(medium),
@@ -85,8 +91,8 @@ impl AcceptUpload {
                 form.file
             }
             // What it is, its content says.
-            _ if kind.starts_with("image/") || kind == "application/octet-stream" => {
-                self.admit_check(caller, named_in(query)).await?;
+            _ if is_alone => {
+                self.admit_check(caller, query.first().map(|(_, openid)| openid.as_str())).await?;
                 read_body(headers, body, limit).await.map_err(too_large)?
             }
             _ => {
@@ -163,11 +169,6 @@ enum Named {
     Upload((MediaType, Bytes)),
     /// Bytes of which nothing is known.
     Url(Bytes),
-}
-
-/// The openid that a query names: a picture that comes alone has no other place for it.
-fn named_in(query: &str) -> Option<&str> {
-    query.split('&').find_map(|pair| pair.strip_prefix("openid="))
 }
 
 fn wrong_kind() -> Problem {

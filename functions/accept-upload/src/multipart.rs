@@ -34,7 +34,9 @@ pub async fn read(content_type: &str, body: Bytes, limit: u64) -> Result<Uploade
     let stream = futures_util::stream::iter([Ok::<_, std::convert::Infallible>(body)]);
     let mut form = Multipart::with_constraints(stream, boundary, Constraints::new().size_limit(limits));
     let (mut file, mut openid, mut faults) = (None, None, Vec::new());
+    let not_one = || Fault::new("openid", "openid 格式不对。", "It is not an openid.");
     let failed = |error: multer::Error| match error {
+        multer::Error::FieldSizeExceeded { field_name: Some(name), .. } if name == "openid" => invalid(vec![not_one()]),
         multer::Error::FieldSizeExceeded { .. } | multer::Error::StreamSizeExceeded { .. } => Problem::too_large(limit),
         _ => not_a_form(),
     };
@@ -44,7 +46,11 @@ pub async fn read(content_type: &str, body: Bytes, limit: u64) -> Result<Uploade
         match name.as_str() {
             "file" if file.is_none() => file = Some(value),
             "file" => faults.push(Fault::new("file", "一次只能传一个文件。", "One file at a time.")),
-            "openid" => openid = String::from_utf8(value.into()).ok(),
+            "openid" if openid.is_none() => match String::from_utf8(value.into()) {
+                Ok(value) => openid = Some(value),
+                Err(_) => faults.push(not_one()),
+            },
+            "openid" => faults.push(Fault::new("openid", "只能传一个。", "One is enough.")),
             _ => faults.push(Fault::new(name, "没有这个字段。", "There is no such field.")),
         }
         if faults.len() == MOST_FAULTS {

@@ -218,8 +218,8 @@ async fn receive(
     let (head, body) = request.into_parts();
     let query = PushQuery::parse(head.uri.query().unwrap_or_default());
     let reply = async {
-        // On GET WeChat asks whether the URL is ours, with the text that it wants back.
-        if head.method == Method::GET {
+        // On GET WeChat asks whether the URL is ours, with the text that it wants back; HEAD is the same without the text.
+        if head.method != Method::POST {
             let verified = function.with_app(&app_id, |app| push::verify_url(&app.push_keys, &query)).await?;
             return Ok(text(verified.1));
         }

@@ -162,7 +162,7 @@ fn take_until(fields: &mut Fields) -> Option<Timestamp> {
     match fields.take_even_null("until") {
         Some(Value::Null) => None,
         Some(Value::String(text)) => {
-            let until = Timestamp::parse_rfc3339(&text).ok();
+            let until = Timestamp::parse_rfc3339(&text).ok().filter(|until| until.can_be_written());
             if until.is_none() {
                 fields.fault("until", "必须是 RFC 3339 时间。", "It must be a time in RFC 3339.");
             }

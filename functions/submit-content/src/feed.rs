@@ -42,8 +42,13 @@ pub(crate) async fn list(State(function): State<Arc<SubmitContent>>, path: InPat
         // The owner may look as one of the authors; else nobody's own stand in front.
         let author = match (&caller, Paging::value(&query, "openid")) {
             (Some(caller), named) if caller.who == Who::Owner => named.map(|named| caller.author(Some(named))),
-            (Some(caller), _) => Some(caller.author(None)),
-            (None, _) => None,
+            (Some(caller), named) => Some(caller.author(named)),
+            (None, Some(_)) => Some(Err(invalid_list().with_faults(vec![Fault::new(
+                "openid",
+                "带 server key 才能传。",
+                "It takes a server key.",
+            )]))),
+            (None, None) => None,
         };
         let author = author.transpose()?.map(|openid| AuthorId::of(&app, &openid));
         let asker = caller.as_ref().map_or_else(|| "anyone".to_owned(), Caller::name);
@@ -61,6 +66,8 @@ pub(crate) async fn list(State(function): State<Arc<SubmitContent>>, path: InPat
 /// The app whose feed it is: the caller's, the one that is named, or the only one.
 fn chosen_app(caller: Option<&Caller>, apps: &Apps, named: Option<&str>) -> Result<AppId, Problem> {
     match (caller, named) {
+        // Another app's is nothing that this caller could see.
+        (Some(caller), Some(named)) if caller.app.id.as_str() != named => Err(Problem::not_found()),
         (Some(caller), _) => Ok(caller.app.id.clone()),
         (None, Some(named)) => {
             let app = AppId::parse(named).map_err(|_| NoApp::Unknown).and_then(|id| apps.get(&id));

@@ -24,11 +24,23 @@ use greenlight::moderation::ask::{AUTHOR_WAITS, Checker};
 use greenlight::secrets::Secrets;
 use greenlight::settings::Lookup;
 use greenlight::start::{Start, StartError};
+use http::header::CONTENT_TYPE;
 use tower::ServiceExt;
 
 /// How our paths begin, whatever stands before them.
-pub const HEADS: [&str; 7] =
-    ["/v1/tellings", "/v1/sessions", "/v1/submissions", "/v1/channels", "/v1/checks/text", "/v1/reviews", "/v1/bans"];
+pub const HEADS: [&str; 8] = [
+    "/v1/openapi.json",
+    "/v1/tellings",
+    "/v1/sessions",
+    "/v1/submissions",
+    "/v1/channels",
+    "/v1/checks/text",
+    "/v1/reviews",
+    "/v1/bans",
+];
+
+/// Every call of all functions, as OpenAPI 3.1. The tests hold each answer against it.
+pub const OPENAPI: &str = include_str!("../openapi.json");
 
 /// What the function holds while it lives.
 #[derive(Clone, Debug)]
@@ -63,6 +75,7 @@ impl SubmitContent {
     /// The routes.
     pub fn router(self) -> Router {
         let routes = Router::new()
+            .route("/v1/openapi.json", get(async || ([(CONTENT_TYPE, "application/json")], OPENAPI)))
             .route("/v1/sessions", post(sessions::open))
             .route("/v1/submissions", post(submissions::create).get(submissions::list))
             .route("/v1/submissions/{id}", get(submissions::read).delete(submissions::withdraw))

@@ -2,7 +2,7 @@
 
 use axum::extract::Path;
 use axum::extract::rejection::PathRejection;
-use greenlight::api::fields::Fields;
+use greenlight::api::fields::{Fields, whole};
 use greenlight::api::problem::Problem;
 use greenlight::domain::ids::{OpenId, SubmissionId};
 use greenlight::domain::submission::{Scene, Submission};
@@ -32,7 +32,7 @@ pub(crate) async fn find(table: &Table, id: &str) -> Result<Submission, Problem>
 pub(crate) fn take_scene(fields: &mut Fields) -> Option<Scene> {
     let name = match fields.take("scene") {
         Some(Value::String(name)) => name,
-        Some(Value::Number(number)) => number.to_string(),
+        Some(number @ Value::Number(_)) => whole(&number).map(|number| number.to_string()).unwrap_or_default(),
         _ => String::new(),
     };
     let scene = Scene::parse(&name);
@@ -48,7 +48,7 @@ pub(crate) fn take_scene(fields: &mut Fields) -> Option<Scene> {
 
 /// A text that readers will see, as it is stored. One of which they would see nothing is a fault: it could not be judged.
 fn shown(fields: &mut Fields, field: &str, text: String) -> String {
-    if judged_form(&text).is_empty() {
+    if judged_form(&text).trim().is_empty() {
         fields.fault(field, "里面没有看得见的文字。", "There is nothing in it that anyone could see.");
     }
     stored_form(text)

@@ -95,12 +95,16 @@ pub fn steps(url: &str, app: &LocalApp, simulator: Option<&str>, key_is_given: b
 }
 
 /// The whole text.
-pub fn text(flags: &Flags, app: &LocalApp, url: &str, wechat: &str) -> String {
+pub fn text(flags: &Flags, app: &LocalApp, url: &str, wechat: &str, page: bool) -> String {
     let simulates = flags.simulates();
     let public = flags.public_url.as_deref().unwrap_or(url).trim_end_matches('/');
     let key_is_given = flags.server_key.is_some();
     let key = if key_is_given { "the one that you gave; set KEY to it".to_owned() } else { app.server_key.clone() };
-    let mut facts = vec![("app", app.app_id.clone()), ("server key", key)];
+    let mut facts = Vec::new();
+    if page {
+        facts.push(("page", format!("{url}/ shows it all: two phones, a moderator, WeChat (打开看演示)")));
+    }
+    facts.extend([("app", app.app_id.clone()), ("server key", key)]);
     if public != url {
         facts.push(("public URL", public.to_owned()));
     }

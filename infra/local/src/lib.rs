@@ -10,6 +10,7 @@ pub mod engines;
 pub mod flags;
 pub mod functions;
 pub mod machine;
+pub mod page;
 mod read_to_end;
 pub mod schedule;
 pub mod simulator;

@@ -17,13 +17,16 @@ use greenlight_local::data_folder::DataFolder;
 use greenlight_local::engines::undelayed;
 use greenlight_local::flags::{self, Command, Flags, LocalApp};
 use greenlight_local::functions::Functions;
+use greenlight_local::page::Page;
 use greenlight_local::schedule::Schedule;
 use greenlight_local::simulator::{SimulatedApp, Simulator};
 use greenlight_local::stack::{BUCKET, FORMS, SECRET, Stack};
+use http::HeaderValue;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 use tracing::level_filters::LevelFilter;
+use url::Url;
 
 const REAL_WECHAT: &str = "https://api.weixin.qq.com";
 /// How long what is under way has to end once the run is told to.
@@ -137,6 +140,7 @@ async fn run(flags: &Flags, ends: &Ends) -> Result<(), Box<dyn Error>> {
 struct Started {
     listener: TcpListener,
     functions: Functions,
+    page: Option<Page>,
     schedule: Schedule,
     /// Dropped after what uses it.
     stack: Stack,
@@ -191,9 +195,21 @@ impl Started {
             let file = data.path().join("simulator.json");
             simulator.save_to(&file).map_err(|error| format!("--data: {}: {error}", file.display()))?;
         }
+        let page = match &simulator {
+            // Whoever reaches it is the moderator too.
+            Some(simulator) if address.ip().is_loopback() => Some(Page {
+                app: AppId::parse(&app.app_id)?,
+                server_key: HeaderValue::from_str(&format!("Bearer {}", app.server_key))?,
+                public_url: Url::parse(public_url)?,
+                simulator: Url::parse(&simulator.url())?,
+                http: Outbound::new(None)?.aws_client()?,
+            }),
+            _ => None,
+        };
         let mut output = std::io::stdout().lock();
         // Nobody may be reading; the run is of use all the same.
-        let _ = write!(output, "{}", banner::text(flags, &app, &url, &wechat)).and_then(|()| output.flush());
+        let _ = write!(output, "{}", banner::text(flags, &app, &url, &wechat, page.is_some()))
+            .and_then(|()| output.flush());
         drop(output);
         let schedule = Schedule {
             functions: functions.clone(),
@@ -201,15 +217,19 @@ impl Started {
             upkeep: stack.upkeep.clone(),
             data: data.as_ref().map(|data| data.path().to_owned()),
         };
-        Ok(Self { listener, functions, schedule, stack, _simulator: simulator, _data: data })
+        Ok(Self { listener, functions, page, schedule, stack, _simulator: simulator, _data: data })
     }
 
     /// Serves until it is told to end; then nothing new is taken, and what is under way has its time.
     async fn serve(self, ends: &Ends) -> Result<(), Box<dyn Error>> {
-        let Self { listener, functions, schedule, stack, _simulator, _data } = self;
+        let Self { listener, functions, page, schedule, stack, _simulator, _data } = self;
         let (stop, stopped) = watch::channel(false);
         let mut told = stopped.clone();
         let router = stack.with_forms(functions.router());
+        let router = match page {
+            Some(page) => page.before(router)?,
+            None => router,
+        };
         let serving = axum::serve(undelayed(listener), router).with_graceful_shutdown(async move {
             // The sender lives as long as this.
             let _ = told.wait_for(|stop| *stop).await;

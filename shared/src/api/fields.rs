@@ -85,7 +85,7 @@ impl Fields {
 
     /// Takes a whole number that must be there and not be negative.
     pub fn required_number(&mut self, field: &str) -> Option<u64> {
-        let number = self.take(field).and_then(|value| value.as_u64());
+        let number = self.take(field).as_ref().and_then(whole);
         if number.is_none() {
             self.fault(field, "必须是非负整数。", "It must be a whole number, not negative.");
         }
@@ -138,6 +138,15 @@ impl Fields {
         let (zh, en) = ("请求里有错误，见 faults。", "The request has faults; see `faults`.");
         Err(Problem::new(StatusCode::BAD_REQUEST, code, zh, en).with_faults(self.faults))
     }
+}
+
+/// A whole number that is not negative. `1.0` is one: JSON does not tell it from `1`.
+pub fn whole(value: &Value) -> Option<u64> {
+    /// Up to here each whole number has a float of its own.
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    let float = || value.as_f64().filter(|float| (0.0..=EXACT).contains(float) && float.fract() == 0.0);
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is whole, and between 0 and 2^53")]
+    value.as_u64().or_else(|| float().map(|float| float as u64))
 }
 
 #[cfg(test)]

@@ -68,6 +68,13 @@ impl Timestamp {
         self.0.div_euclid(1000)
     }
 
+    /// Whether it is in the years 0 to 9999, in UTC and in Beijing, so that it can be written.
+    pub fn can_be_written(self) -> bool {
+        let moment = |ms: i64| OffsetDateTime::from_unix_timestamp_nanos(i128::from(ms) * 1_000_000).ok();
+        let is_written = |ms| moment(ms).is_some_and(|moment| moment.format(&Rfc3339).is_ok());
+        is_written(self.0) && is_written(self.0.saturating_add(BEIJING_OFFSET_MS))
+    }
+
     /// Reads RFC 3339, any offset.
     pub fn parse_rfc3339(text: &str) -> Result<Self, time::error::Parse> {
         let moment = OffsetDateTime::parse(text, &Rfc3339)?;

@@ -21,6 +21,7 @@ mod foreign_wechat;
 mod forms;
 mod hosting;
 mod older_data;
+mod page;
 #[cfg(target_os = "linux")]
 mod power_cut;
 mod readme;

@@ -192,6 +192,11 @@ impl Run {
     }
 
     /// Gets a path of this run, or a whole URL.
+    /// What the tests call with, for requests that no other call here makes.
+    pub(crate) fn http(&self) -> &reqwest::Client {
+        &self.http
+    }
+
     pub(crate) async fn get(&self, path: &str, key: &str) -> Answer {
         self.send(self.http.get(self.at(path)), key).await
     }
