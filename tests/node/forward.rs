@@ -5,6 +5,7 @@ use greenlight_tests::pictures::{GREEN, picture};
 use greenlight_tests::world::{World, app_id, push_aes_key, push_token};
 use serde_json::json;
 use tempfile::TempDir;
+use tokio::io::AsyncWriteExt;
 
 use crate::script::Script;
 
@@ -42,6 +43,11 @@ async fn what_an_owners_server_forwards_in_node_is_taken() {
     let query = format!("signature={signed}&echostr=4375120948345356249&timestamp={timestamp}&nonce={nonce}");
     let echo = world.send(world.http.get(format!("{url}/any/path?{query}"))).await.expect(200);
     assert_eq!(&echo.bytes[..], b"4375120948345356249");
+
+    // One who hangs up in the middle ends nothing.
+    let mut broken = tokio::net::TcpStream::connect(url.strip_prefix("http://").unwrap()).await.unwrap();
+    broken.write_all(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nhalf").await.unwrap();
+    drop(broken);
 
     // A verdict, and one that nobody signed.
     let alice = world.log_in("alice").await;

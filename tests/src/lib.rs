@@ -8,7 +8,7 @@
 //!   with time (`table_trouble`, `wechat_trouble`, `overdue`, `quotas`, `author_away`, `media_urls`, `tokens`), what makes a pass
 //!   count and for whom (`fetch_proof`, `known_verdicts`), media that are fetched (`media_by_url`), secrets and settings,
 //!   what the deployment template says (`template`; its roles are held against every call of every test, see [`grants`]),
-//!   `hostile_input`, what it costs (`budget`), and histories at random (`simulation`);
+//!   `hostile_input`, what the API's document says (`contract`; each answer is held against it, see [`contract`]), what it costs (`budget`), and histories at random (`simulation`);
 //! - the binary as its user meets it, from its banner to its end: `infra/local/tests/local_run`.
 //!
 //! No test leaves to chance who comes first: WeChat's pushes are held and released, what is under way is waited for, time

@@ -8,7 +8,8 @@ async function asked(path, language, method = 'GET', body) {
   const answer = await fetch(path, { method, headers, body: body && JSON.stringify(body), cache: 'no-store' })
   const text = await answer.text()
   const value = text ? JSON.parse(text) : undefined
-  if (!answer.ok) throw Object.assign(new Error(value?.message ?? `HTTP ${answer.status}`), { code: value?.code, status: answer.status })
+  if (!answer.ok)
+    throw Object.assign(new Error(value?.message ?? `HTTP ${answer.status}`), { code: value?.code, status: answer.status })
   return value
 }
 

@@ -40,7 +40,8 @@ export class Story {
       else if (verdict) event(id, at, verdict.suggest, 'pushed', said(verdict))
     }
     this.#begun = true
-    const rank = ({ name }) => ['posted', 'askedText', 'askedPicture'].indexOf(name) + 1 || (Object.values(BECAME).includes(name) ? 9 : 5)
+    const rank = ({ name }) =>
+      ['posted', 'askedText', 'askedPicture'].indexOf(name) + 1 || (Object.values(BECAME).includes(name) ? 9 : 5)
     const latestFirst = (a, b) => b.at.localeCompare(a.at) || rank(b) - rank(a)
     this.#events = [...found, ...this.#events].sort(latestFirst).slice(0, KEPT)
     return this.#events

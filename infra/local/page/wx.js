@@ -3,12 +3,20 @@
 /** `language` says in which language messages are asked for. */
 export function phone(user, language) {
   let logins = 0
-  const headersOf = (header, json) => ({ 'Accept-Language': language(), ...(json && { 'Content-Type': 'application/json' }), ...header })
+  const headersOf = (header, json) => ({
+    'Accept-Language': language(),
+    ...(json && { 'Content-Type': 'application/json' }),
+    ...header,
+  })
   return {
     request({ url, method = 'GET', data, header, timeout, success, fail }) {
       const body = data === undefined ? undefined : JSON.stringify(data)
       fetch(url, { method, body, headers: headersOf(header, body), signal: AbortSignal.timeout(timeout), cache: 'no-store' })
-        .then(async (answer) => ({ statusCode: answer.status, data: await answer.text(), header: Object.fromEntries(answer.headers) }))
+        .then(async (answer) => ({
+          statusCode: answer.status,
+          data: await answer.text(),
+          header: Object.fromEntries(answer.headers),
+        }))
         .then(success, (error) => fail({ errMsg: `request:fail ${error.message}` }))
     },
     // fetch does not tell how much it has sent.
@@ -18,7 +26,12 @@ export function phone(user, language) {
       call.open('POST', url)
       call.timeout = timeout
       for (const [field, value] of Object.entries(headersOf(header))) call.setRequestHeader(field, value)
-      call.onload = () => success({ statusCode: call.status, data: call.responseText, header: { 'Retry-After': call.getResponseHeader('Retry-After') } })
+      call.onload = () =>
+        success({
+          statusCode: call.status,
+          data: call.responseText,
+          header: { 'Retry-After': call.getResponseHeader('Retry-After') },
+        })
       call.onerror = call.ontimeout = () => fail({ errMsg: 'uploadFile:fail' })
       const told = []
       call.upload.onprogress = ({ loaded, total }) => told.forEach((tell) => tell({ progress: Math.floor((loaded * 100) / total) }))

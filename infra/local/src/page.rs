@@ -23,13 +23,16 @@ use crate::simulator::{REVIEW_WORDS, RISKY_WORDS};
 
 const INDEX: &str = include_str!("../page/index.html");
 /// What the page consists of besides; one file is the client of every mini program, as it is.
-const FILES: [(&str, &str, &str); 9] = [
+const FILES: [(&str, &str, &str); 12] = [
+    ("composer.js", SCRIPT, include_str!("../page/composer.js")),
     ("greenlight.js", SCRIPT, include_str!("../../../functions/submit-content/client/greenlight.js")),
     ("icon.svg", "image/svg+xml", include_str!("../page/icon.svg")),
+    ("language.js", SCRIPT, include_str!("../page/language.js")),
     ("moods.js", SCRIPT, include_str!("../page/moods.js")),
     ("page.css", "text/css; charset=utf-8", include_str!("../page/page.css")),
     ("page.js", SCRIPT, include_str!("../page/page.js")),
     ("server.js", SCRIPT, include_str!("../page/server.js")),
+    ("show.js", SCRIPT, include_str!("../page/show.js")),
     ("story.js", SCRIPT, include_str!("../page/story.js")),
     ("words.js", SCRIPT, include_str!("../page/words.js")),
     ("wx.js", SCRIPT, include_str!("../page/wx.js")),
