@@ -161,13 +161,14 @@ pub(super) async fn send(shared: &Shared, app_id: &AppId, trace_id: Option<&str>
         if attempt > 1 {
             tokio::time::sleep(Duration::from_millis(behaviour.push_retry_delay_ms)).await;
         }
+        let at = shared.clock.now();
         let answer = send_once(shared, &settings, &behaviour, openid, text).await;
         let accepted = answer.as_ref().is_some_and(|(status, body)| {
             // 回复空串或 success (消息推送): anything else is no answer.
             (200..300).contains(status) && matches!(body.trim_ascii(), b"" | b"success")
         });
         shared.world().remember_push(PushRecord {
-            at: shared.clock.now(),
+            at,
             app_id: app_id.clone(),
             trace_id: trace_id.map(str::to_owned),
             attempt,
