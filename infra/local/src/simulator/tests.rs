@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::io::Cursor;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{Path, RawQuery, State};
@@ -63,6 +64,8 @@ struct Outside {
     ranges: Arc<Mutex<Vec<String>>>,
     received: Arc<Mutex<Vec<Received>>>,
     answers: Arc<Mutex<VecDeque<(u16, &'static str)>>>,
+    /// By this clock each push takes a second.
+    takes_a_second: Arc<Mutex<Option<Clock>>>,
 }
 
 impl Outside {
@@ -87,6 +90,9 @@ async fn receive(
     let query = vocabulary::call::pairs(&query.unwrap()).into_iter().collect();
     let content_type = headers[header::CONTENT_TYPE].to_str().unwrap().to_owned();
     outside.received.lock().unwrap().push(Received { query, content_type, body });
+    if let Some(clock) = &*outside.takes_a_second.lock().unwrap() {
+        clock.advance(Duration::from_secs(1));
+    }
     let (status, answer) = outside.answers.lock().unwrap().pop_front().unwrap_or((200, "success"));
     (StatusCode::from_u16(status).unwrap(), answer)
 }

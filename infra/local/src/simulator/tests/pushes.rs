@@ -214,3 +214,12 @@ async fn any_message_can_be_pushed() {
     assert!(bench.simulator.push_now(&bench.app, "<xml><Event>unheard_of</Event></xml>").await);
     assert!(bench.received()[1].body.starts_with("<xml>"));
 }
+
+#[tokio::test]
+async fn the_record_of_a_push_bears_the_time_at_which_it_was_sent() {
+    let bench = Bench::start().await;
+    *bench.outside.takes_a_second.lock().unwrap() = Some(bench.clock.clone());
+    let sent = bench.clock.now();
+    bench.push_about(Behaviour::default()).await;
+    assert_eq!((bench.simulator.pushes()[0].at, bench.clock.now().since(sent)), (sent, Duration::from_secs(1)));
+}
