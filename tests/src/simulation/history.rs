@@ -108,6 +108,8 @@ pub(super) struct Plan {
     pub(super) keyed: bool,
     /// In the channel.
     pub(super) in_channel: bool,
+    /// An edit of an earlier plan of the same author, if that is stored by then.
+    pub(super) edits: Option<usize>,
 }
 
 impl std::fmt::Debug for Plan {
@@ -124,6 +126,7 @@ impl std::fmt::Debug for Plan {
             .field("nickname", &self.nickname)
             .field("files", &self.files)
             .field("keyed", &self.keyed)
+            .field("edits", &self.edits)
             .finish_non_exhaustive()
     }
 }
@@ -266,6 +269,7 @@ fn plan(number: usize, people: usize, files: &mut u8, dice: &mut Dice) -> Plan {
             .collect(),
         keyed: dice.chance(50),
         in_channel: dice.chance(50),
+        edits: None,
     }
 }
 
@@ -338,8 +342,15 @@ pub(super) fn script(seed: u64) -> Script {
     let people: Vec<Person> =
         (0..dice.between(3, 6)).map(|number| Person { app: dice.index(APPS), name: format!("user{number}") }).collect();
     let mut files = 0;
-    let plans: Vec<Plan> =
+    let mut plans: Vec<Plan> =
         (0..dice.index(16) + 10).map(|number| plan(number, people.len(), &mut files, dice)).collect();
+    for number in 1..plans.len() {
+        let earlier = dice.index(number);
+        // An edit of an edit, two edits of the same: whatever comes.
+        if dice.chance(40) {
+            (plans[number].edits, plans[number].author) = (Some(earlier), plans[earlier].author);
+        }
+    }
     let mut steps = Vec::new();
     for number in 0..plans.len() {
         let mut first = Step::Submit { plan: number, dies: dies(12, dice) };

@@ -108,6 +108,35 @@ impl Stage {
         Heard { checks, pushes, asked, by_hand: by_hand.clone(), second_thoughts: second_thoughts.clone() }
     }
 
+    /// All plans that are edits of one another, this one with them.
+    fn chain_of(&self, number: usize) -> BTreeSet<usize> {
+        let book = self.book();
+        let known = |id: &String| book.told.iter().position(|told| told.ids.contains(id));
+        let earlier = |number: usize| book.told[number].replaces.as_ref()?.as_ref().and_then(known);
+        let root = |number: usize| {
+            let mut root = number;
+            while let Some(before) = earlier(root) {
+                root = before;
+            }
+            root
+        };
+        let own = root(number);
+        (0..book.told.len()).filter(|other| root(*other) == own).collect()
+    }
+
+    /// Whether an edit that had passed took its place, or somebody may have withdrawn all that it stands with.
+    fn was_replaced(&self, heard: &Heard, number: usize, stored: &Submission) -> bool {
+        let others: Vec<usize> = self.chain_of(number).into_iter().filter(|other| *other != number).collect();
+        let told = self.book().told.clone();
+        let passed = |other: &usize, id: &str| {
+            told[*other].ids.contains(id)
+                && (Self::may_be_a_moderators(&told[*other]) || self.justified(heard, *other, id).is_ok())
+        };
+        let by = stored.replaced_by.as_ref().map(|by| by.as_str());
+        by.is_some_and(|by| others.iter().any(|other| passed(other, by)))
+            || by.is_none() && others.iter().any(|other| told[*other].maybe_withdrawn)
+    }
+
     fn is_about_this_author(&self, number: usize, check: &CheckRecord) -> bool {
         let plan = &self.script.plans[number];
         check.app_id == app_id(self.app_of(number))
@@ -148,6 +177,14 @@ impl Stage {
     pub(super) async fn look(&self, number: usize) -> Result<String, String> {
         let Some(id) = self.id_of(number) else { return Ok("unknown".to_owned()) };
         let shown = self.get(&format!("/v1/submissions/{id}"), "").await;
+        let mut public = 0;
+        for member in self.chain_of(number) {
+            let Some(id) = self.id_of(member) else { continue };
+            public += usize::from(self.get(&format!("/v1/submissions/{id}"), "").await.status == 200);
+        }
+        if public > 1 {
+            return Err(format!("{public} of the chain of plan {number} are public at one time"));
+        }
         if shown.status == 200 {
             self.is_what_was_submitted(number, &shown)?;
             if !Self::may_be_a_moderators(&self.book().told[number]) {
@@ -175,6 +212,19 @@ impl Stage {
         let told: Vec<Told> = self.book().told.clone();
         let mut tally = Tally { histories: 1, killed: self.book().kills, ..Tally::default() };
         let mut standing: BTreeMap<String, (usize, State)> = BTreeMap::new();
+        let mut states: BTreeMap<usize, State> = BTreeMap::new();
+        for (number, told) in told.iter().enumerate() {
+            if let Some(id) = told.ids.first() {
+                states.extend(self.stored(id).await?.map(|stored| (number, stored.state)));
+            }
+        }
+        for number in 0..told.len() {
+            let chain = self.chain_of(number);
+            let public = chain.iter().filter(|member| states.get(member) == Some(&State::Approved)).count();
+            if public > 1 {
+                return Err(format!("{public} of the chain {chain:?} are public"));
+            }
+        }
         for (number, told) in told.iter().enumerate() {
             // One key, or one sending without a key, is one submission.
             if told.ids.len() > 1 {
@@ -210,7 +260,7 @@ impl Stage {
         let broken = |what: &str| Err(format!("plan {number} ({id}) is {}: {what}", stored.state.as_str()));
         match stored.state {
             State::Pending => return broken("everything is quiet, and nothing is decided"),
-            State::Withdrawn if told.maybe_withdrawn => return Ok(()),
+            State::Withdrawn if told.maybe_withdrawn || self.was_replaced(heard, number, stored) => return Ok(()),
             State::Withdrawn => return broken("nobody took it back"),
             _ if told.withdrawn => return broken("its author was told that it is withdrawn"),
             _ => {}

@@ -40,7 +40,9 @@ impl Stage {
             let open = {
                 let book = self.book();
                 let told = &book.told[number];
-                plan.keyed && told.sent && !told.accepted
+                // What it replaces may be withdrawn by now; then it is refused.
+                let is_no_edit = plan.edits.is_none() || told.replaces == Some(None);
+                plan.keyed && told.sent && !told.accepted && is_no_edit
             };
             if open {
                 let outcome = self.submit(number, None).await;

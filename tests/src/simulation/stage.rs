@@ -40,6 +40,8 @@ pub(super) struct Told {
     pub(super) uploads: Option<Vec<(String, String)>>,
     /// Every id that anybody was told for it.
     pub(super) ids: BTreeSet<String>,
+    /// Which submission it was sent as an edit of; the same for each sending.
+    pub(super) replaces: Option<Option<String>>,
     /// It may be withdrawn.
     pub(super) maybe_withdrawn: bool,
     /// It is withdrawn.
@@ -225,6 +227,10 @@ impl Stage {
         }
         if plan.in_channel {
             body["channel"] = json!("square");
+        }
+        let replaced = plan.edits.and_then(|earlier| self.id_of(earlier));
+        if let Some(replaced) = self.book().told[number].replaces.get_or_insert(replaced) {
+            body["replaces"] = json!(replaced);
         }
         let Some(answer) = self.post(dies, "/v1/submissions", &session, &body).await else { return "died".to_owned() };
         let mut book = self.book();
