@@ -291,7 +291,8 @@ fn the_stream_gives_new_tellings_alone_and_nothing_blocks_it_for_long() {
     let mappings: Vec<_> = resources("AWS::Lambda::EventSourceMapping").collect();
     let [(_, mapping)] = mappings.as_slice() else { panic!("one mapping") };
     assert_eq!(mapping["FunctionName"], json!({"Ref": "PublishDecisions"}));
-    let stream = json!({"Fn::If": ["OwnTable", {"Fn::GetAtt": "Table.StreamArn"}, {"Ref": "ExistingTableStream"}]});
+    let stream =
+        json!({"Fn::If": ["OwnTable", {"Fn::GetAtt": "Table.StreamArn"}, {"Fn::Sub": "${ExistingTableStream}"}]});
     assert_eq!((&mapping["EventSourceArn"], &mapping["StartingPosition"]), (&stream, &json!("TRIM_HORIZON")));
     assert_eq!(mapping["FunctionResponseTypes"], json!(["ReportBatchItemFailures"]));
     assert_eq!(
