@@ -263,6 +263,9 @@ fn png(bytes: &[u8]) -> Result<Decoded, NoPicture> {
     decoder.set_ignore_text_chunk(true);
     decoder.set_transformations(png::Transformations::normalize_to_color8());
     let mut reader = decoder.read_info().map_err(damaged)?;
+    if !is_whole_palette(reader.info()) {
+        return Err(NoPicture::Damaged);
+    }
     let mut pixels = vec![0; reader.output_buffer_size().ok_or(NoPicture::TooManyPixels)?];
     // The picture that is shown where nothing moves; an animation's first, if its frames begin with it.
     let frame = reader.next_frame(&mut pixels).map_err(damaged)?;
@@ -290,6 +293,15 @@ fn png(bytes: &[u8]) -> Result<Decoded, NoPicture> {
         is_lossless: true,
         is_animated: info.animation_control.is_some_and(|control| control.num_frames > 1),
     })
+}
+
+/// Whether a palette is one: three bytes a colour, 256 colours at most, and no more opacities than colours. The decoder
+/// trusts it to be. (PNG specification, third edition, 11.2.2 and 11.3.1.1; png 0.18 panics.)
+fn is_whole_palette(info: &png::Info<'_>) -> bool {
+    let Some(palette) = info.palette.as_ref() else { return true };
+    let opacities = info.trns.as_ref().map_or(0, |opacities| opacities.len());
+    let is_indexed = info.color_type == png::ColorType::Indexed;
+    palette.len() % 3 == 0 && palette.len() <= 3 * 256 && (!is_indexed || opacities <= palette.len() / 3)
 }
 
 fn gif(bytes: &[u8]) -> Result<Decoded, NoPicture> {

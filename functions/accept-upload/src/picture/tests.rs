@@ -482,3 +482,36 @@ fn a_label_of_generated_content_is_kept_though_the_metadata_goes() {
     }
     assert_eq!(anew(&png).unwrap().ai_label, None);
 }
+
+/// A picture whose pixels are numbers of a palette's colours.
+fn of_a_palette(palette: &[u8], opacities: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut encoder = png::Encoder::new(&mut bytes, 2, 1);
+    encoder.set_color(png::ColorType::Indexed);
+    encoder.set_palette(palette.to_vec());
+    if !opacities.is_empty() {
+        encoder.set_trns(opacities.to_vec());
+    }
+    let mut writer = encoder.write_header().unwrap();
+    writer.write_image_data(&[0, 1]).unwrap();
+    writer.finish().unwrap();
+    bytes
+}
+
+#[test]
+fn a_palette_that_is_none_is_damage_and_breaks_nothing() {
+    let colours = [10, 200, 90].repeat(256);
+    for (length, opacities) in [(6, 0), (6, 2), (6, 1), (768, 256)] {
+        let fine = of_a_palette(&colours[..length], &vec![255; opacities]);
+        assert!(anew(&fine).is_ok(), "{length} bytes of colours, {opacities} opacities");
+    }
+    let long = [10, 200, 90].repeat(300);
+    for (length, opacities) in
+        [(1, 0), (2, 0), (4, 0), (49, 0), (50, 0), (767, 0), (769, 0), (771, 0), (900, 0), (6, 3), (6, 256)]
+    {
+        let broken = of_a_palette(&long[..length], &vec![255; opacities]);
+        let told = anew(&broken);
+        // A decoder may make do with some, and never break.
+        assert!(matches!(told, Err(NoPicture::Damaged)) || length <= 768 && length % 3 == 0, "{length}, {opacities}");
+    }
+}
