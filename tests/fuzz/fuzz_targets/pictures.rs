@@ -9,7 +9,7 @@ use accept_upload::picture::Source;
 use bytes::Bytes;
 use greenlight::domain::author::Actor;
 use greenlight::domain::media::MediaType;
-use greenlight_fuzz::in_time;
+use greenlight_fuzz::{in_time, let_panics_be_caught};
 use image::ImageFormat;
 use libfuzzer_sys::{Corpus, fuzz_target};
 use peakmem_alloc::{INSTRUMENTED_SYSTEM, PeakMemAlloc, PeakMemAllocTrait};
@@ -30,6 +30,8 @@ fuzz_target!(|bytes: &[u8]| -> Corpus {
     if reserved > LARGEST {
         return Corpus::Keep;
     }
+    // A decoder that breaks has met a damaged picture.
+    let_panics_be_caught();
     let uploaded = Bytes::copy_from_slice(bytes);
     MEMORY.reset_peak_memory();
     let made = in_time(|| make_safe(uploaded, Actor::Author));

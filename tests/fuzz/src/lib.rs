@@ -1,5 +1,6 @@
 //! What holds for every target.
 
+use std::sync::Once;
 use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
@@ -18,6 +19,13 @@ pub fn in_time<T>(work: impl FnOnce() -> T) -> T {
     let taken = core_time().saturating_sub(begun);
     assert!(taken < MOST, "it takes {taken:?}");
     done
+}
+
+/// Lets a panic be caught by whoever sees to it: libFuzzer's own hook ends the process at once. One that nobody catches is a
+/// finding all the same.
+pub fn let_panics_be_caught() {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| std::panic::set_hook(Box::new(|panic| eprintln!("{panic}"))));
 }
 
 fn core_time() -> Duration {

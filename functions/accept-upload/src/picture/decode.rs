@@ -1,6 +1,7 @@
 //! From a file to pixels: what kind it is, what it will take, and what it shows first.
 
 use std::io::Cursor;
+use std::panic::catch_unwind;
 
 use image::metadata::Orientation;
 use image::{DynamicImage, GrayAlphaImage, GrayImage, ImageDecoder, RgbImage, RgbaImage};
@@ -149,14 +150,17 @@ pub(super) fn memory(source: Source, bytes: &[u8]) -> Result<u64, NoPicture> {
 }
 
 /// Decodes what a file shows first.
+///
+/// Decoders are other people's, and fuzzing goes on finding files on which one of them panics: such a file is damaged.
 pub(super) fn decode(source: Source, bytes: &[u8]) -> Result<Decoded, NoPicture> {
-    match source {
+    let decoded = || match source {
         Source::Jpeg => jpeg(bytes),
         Source::Png => png(bytes),
         Source::Gif => gif(bytes),
         Source::Webp => webp(bytes),
         Source::Bmp => bmp(bytes),
-    }
+    };
+    catch_unwind(decoded).unwrap_or(Err(NoPicture::Damaged))
 }
 
 /// Strict: otherwise missing pixels come out grey, and nobody is told.

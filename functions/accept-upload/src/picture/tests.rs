@@ -483,6 +483,13 @@ fn a_label_of_generated_content_is_kept_though_the_metadata_goes() {
     assert_eq!(anew(&png).unwrap().ai_label, None);
 }
 
+#[test]
+fn a_file_that_breaks_its_decoder_is_damaged() {
+    // By zune-jpeg 0.5.15 with AVX2; elsewhere it may be a picture.
+    let found = include_bytes!("../../../../tests/fuzz/seeds/pictures/found-wild-coefficients.jpg");
+    assert!(anew(found).is_ok() || anew(found) == Err(NoPicture::Damaged));
+}
+
 /// A picture whose pixels are numbers of a palette's colours.
 fn of_a_palette(palette: &[u8], opacities: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::new();
