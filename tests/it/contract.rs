@@ -23,8 +23,10 @@ fn sources(folder: &Path, text: &mut String) {
 
 fn all_sources() -> String {
     let mut text = String::new();
-    sources(Path::new("../functions"), &mut text);
-    sources(Path::new("../shared/src"), &mut text);
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    for folder in ["functions", "shared/src"] {
+        sources(&root.join(folder), &mut text);
+    }
     text
 }
 

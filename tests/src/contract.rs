@@ -38,8 +38,8 @@ fn template_of(path: &str) -> Option<(&'static str, &'static Value)> {
     };
     let paths = DOCUMENT["paths"].as_object().expect("paths");
     let fitting = paths.iter().filter(|(template, _)| fits(template));
-    // The one with the fewest parameters: `/v1/uploads/{upload_id}` is not `/v1/uploads/urls`.
-    fitting.min_by_key(|(template, _)| template.matches('{').count()).map(|(template, item)| (template.as_str(), item))
+    // The longest: a channel may bear the name of what stands before another path.
+    fitting.max_by_key(|(template, _)| template.matches('/').count()).map(|(template, item)| (template.as_str(), item))
 }
 
 fn validator(name: String, schema: &Value) -> Arc<Validator> {

@@ -6,7 +6,6 @@ pub mod cuttable_listener;
 pub mod data_folder;
 pub mod durable;
 pub mod engines;
-
 pub mod flags;
 pub mod functions;
 pub mod machine;

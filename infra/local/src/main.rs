@@ -196,8 +196,9 @@ impl Started {
             simulator.save_to(&file).map_err(|error| format!("--data: {}: {error}", file.display()))?;
         }
         let page = match &simulator {
-            // Whoever reaches it is the moderator too.
-            Some(simulator) if address.ip().is_loopback() => Some(Page {
+            // Whoever reaches it is the moderator too, so nobody may come from elsewhere: neither by the network nor through a
+            // proxy, which may well name this machine as the host.
+            Some(simulator) if address.ip().is_loopback() && flags.public_url.is_none() => Some(Page {
                 app: AppId::parse(&app.app_id)?,
                 server_key: HeaderValue::from_str(&format!("Bearer {}", app.server_key))?,
                 public_url: Url::parse(public_url)?,

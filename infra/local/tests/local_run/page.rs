@@ -85,7 +85,7 @@ async fn only_the_page_itself_moderates_and_turns_wechats_switches() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nobody_elses_network_and_no_real_wechat_gets_the_page() {
+async fn no_network_no_proxy_and_no_real_wechat_gets_the_page() {
     let network = ["--listen", "0.0.0.0"];
     let real = [
         "--wechat-url",
@@ -95,7 +95,8 @@ async fn nobody_elses_network_and_no_real_wechat_gets_the_page() {
         "--app-secret",
         "0123456789abcdef0123456789abcdef",
     ];
-    for flags in [&network[..], &real[..]] {
+    let proxied = ["--public-url", "https://example.com"];
+    for flags in [&network[..], &real[..], &proxied[..]] {
         let run = Run::start(&[flags, &["--server-key", KEY]].concat());
         assert!(!run.banner.contains("shows it all"), "{}", run.banner);
         assert_eq!(got(&run, "/", &[]).await.0, 404, "{flags:?}");
