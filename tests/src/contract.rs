@@ -38,8 +38,8 @@ fn template_of(path: &str) -> Option<(&'static str, &'static Value)> {
     };
     let paths = DOCUMENT["paths"].as_object().expect("paths");
     let fitting = paths.iter().filter(|(template, _)| fits(template));
-    // The longest: a channel may bear the name of what stands before another path.
-    fitting.max_by_key(|(template, _)| template.matches('/').count()).map(|(template, item)| (template.as_str(), item))
+    // A prefix may look like the beginning of another path of ours: what has fewer parameters is meant.
+    fitting.min_by_key(|(template, _)| template.matches('{').count()).map(|(template, item)| (template.as_str(), item))
 }
 
 fn validator(name: String, schema: &Value) -> Arc<Validator> {
