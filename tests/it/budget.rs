@@ -1,12 +1,17 @@
 //! What a submission costs in the table, measured as DynamoDB bills it, with content as people write it.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use greenlight_local::simulator::{Api, ReleaseOrder};
 use greenlight_tests::awaits::request;
 use greenlight_tests::pictures::{GREEN, RED, picture};
-use greenlight_tests::table_proxy::Call;
+use greenlight_tests::relay::Relay;
+use greenlight_tests::table_proxy::{Call, CallMatch};
 use greenlight_tests::world::{World, app_id};
 use http::Method;
 use serde_json::json;
+use tokio::sync::Barrier;
 
 /// A comment of 140 characters with its author's nickname: what people post, and under 1 KB as an item.
 const COMMENT: &str = "昨天和家人一起去了西湖，天气特别好，湖面上有很多小船，孩子们玩得非常开心。中午在湖边的小店吃了\
@@ -105,20 +110,58 @@ async fn a_text_makes_one_call_to_wechat_and_three_to_the_table_whatever_the_pro
     }
 }
 
+/// How long what has to meet is waited for; nobody waits that long who meets.
+const MEETS_WITHIN: Duration = Duration::from_secs(20);
+
 #[tokio::test]
-async fn a_push_makes_four_calls_to_the_table_whatever_its_verdict() {
+async fn a_text_waits_for_two_calls_to_the_table_for_its_author_is_counted_while_wechat_is_asked() {
     let (world, alice) = warm().await;
-    // What is risky is kept before it is applied.
-    for (colour, calls_of) in [
-        (GREEN, ["GetItem S#", "GetItem T#", "PutItem S#", "UpdateItem V#"]),
-        (RED, ["GetItem S#", "TransactWriteItems S#", "UpdateItem T#", "UpdateItem V#"]),
+    let barrier = Arc::new(Barrier::new(2));
+    world.proxy.meet_at(&barrier, CallMatch::any().function("submit-content").action("PutItem").key("A#"));
+    let asked = Arc::clone(&barrier);
+    let wechat = Relay::watching(&world.simulator.url(), move |head, _| {
+        if head.uri.path() == "/wxa/msg_sec_check" {
+            let asked = Arc::clone(&asked);
+            tokio::spawn(async move { asked.wait().await });
+        }
+        None
+    })
+    .await;
+    let functions = world.restarted_with(&[("GREENLIGHT_WECHAT_URL", &wechat.url)]).await;
+    let body = json!({"scene": "comment", "nickname": "小明", "text": COMMENT});
+    let submit = request(Method::POST, "/v1/submissions", &alice, Some(&body));
+    let submitted = tokio::time::timeout(MEETS_WITHIN, World::ask(&functions, submit)).await;
+    assert_eq!(submitted.expect("they meet").expect(201).text("state"), "approved");
+    assert_eq!(world.proxy.orders_left(), 0);
+}
+
+#[tokio::test]
+async fn a_push_waits_for_three_calls_to_the_table_whatever_its_verdict() {
+    let (world, alice) = warm().await;
+    // What is risky is kept before it is applied, and the others are told of it before. The two calls of each that stand
+    // side by side are made at once: neither is answered before both have come.
+    for (colour, calls_of, at_once) in [
+        (GREEN, ["GetItem S#", "GetItem T#", "PutItem S#", "UpdateItem V#"], [("PutItem", "S#"), ("UpdateItem", "V#")]),
+        (
+            RED,
+            ["GetItem S#", "TransactWriteItems S#", "UpdateItem T#", "UpdateItem V#"],
+            [("GetItem", "S#"), ("UpdateItem", "V#")],
+        ),
     ] {
         world.behave(json!({"hold_pushes": true}));
         world.submit_media(&alice, &[picture(colour, 7)]).await;
         world.simulator.idle().await;
-        world.proxy.forget_calls();
-        world.simulator.release_pushes(&app_id(0), ReleaseOrder::OldestFirst).await;
         world.proxy.quiet().await;
+        world.proxy.forget_calls();
+        let barrier = Arc::new(Barrier::new(2));
+        for (action, key) in at_once {
+            world.proxy.meet_at(&barrier, CallMatch::any().function("receive-push").action(action).key(key));
+        }
+        let app = app_id(0);
+        let pushed = world.simulator.release_pushes(&app, ReleaseOrder::OldestFirst);
+        tokio::time::timeout(MEETS_WITHIN, pushed).await.expect("they meet");
+        world.proxy.quiet().await;
+        assert_eq!(world.proxy.orders_left(), 0);
         let calls = world.proxy.calls();
         let mut sent = operations(&calls, "receive-push");
         // A transaction is recorded item by item.

@@ -156,6 +156,32 @@ async fn a_verdict_against_which_a_moderator_had_spoken_before_is_not_kept() {
     }
 }
 
+/// A moderator decides while the push of the opposite verdict is under way, and the push goes on. (What is kept is no older than
+/// the decision: the bytes are asked about once more.)
+async fn a_moderator_speaks_while_a_pass_is_pushed(waits: usize) -> bool {
+    let world = World::start().await;
+    let alice = world.log_in("alice").await;
+    world.behave(json!({"hold_pushes": true}));
+    let id = judged(&world, &alice, &picture(GREEN, 1)).await;
+    let (trace, app) = (TraceId::parse(&trace_of(&world, 0)).unwrap(), app_id(0));
+    let pass = Outcome::Verdict(verdict::Verdict { suggest: verdict::Suggest::Pass, label: None });
+    let mut taken = Stepped::new(take_push(world.table(), &world.clock, &app, &trace, pass));
+    let ended = taken.run(waits).await.is_some();
+    world.decide(&id, "reject").await.expect(200);
+    if !ended {
+        taken.finish().await.unwrap();
+    }
+    assert_eq!(world.state(&id).await, "rejected");
+    judged(&world, &alice, &picture(GREEN, 1)).await;
+    assert_eq!(asked(&world), 2, "at {waits}");
+    ended
+}
+
+#[tokio::test]
+async fn a_verdict_that_comes_while_a_moderator_speaks_against_it_is_not_kept() {
+    at_every_await(a_moderator_speaks_while_a_pass_is_pushed).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_turns_out_to_be_risky_is_told_to_all_that_took_the_pass() {
     let world = World::start().await;

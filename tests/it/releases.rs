@@ -16,7 +16,8 @@ use serde_json::{Value, json};
 
 /// What this release writes and the ones before did not: each must be such as their readers pass over. (They pass over every
 /// field of a document that they do not know, and write it again without.)
-const ADDED: [&str; 3] = ["doc.media[].d[]: number", "doc.moved: number", "doc.parts[].a[].f[][]: number"];
+const ADDED: [&str; 4] =
+    ["doc.media[].d[]: number", "doc.moved: number", "doc.parts[].a[].f[][]: number", "link.b[]: text"];
 
 /// What stands under keys that the releases before never ask for.
 const ADDED_KINDS: [&str; 1] = ["V/V"];

@@ -420,7 +420,7 @@ async fn of_two_pushes_that_disagree_before_their_trace_is_linked_the_worse_hold
     let world = World::start().await;
     let (table, now) = (world.table(), world.now());
     let (pass, review) = (Verdict::from_result(Some("pass"), None), Verdict::from_result(Some("review"), None));
-    let link = TraceLink { submission: SubmissionId::random(), part: PartName::Medium(0), attempt: 0 };
+    let link = TraceLink { submission: SubmissionId::random(), part: PartName::Medium(0), attempt: 0, bytes: None };
     for (trace_id, pushed) in [("one-trace", [pass, review]), ("another", [review, pass])] {
         let trace_id = TraceId::parse(trace_id).unwrap();
         let app = wx();

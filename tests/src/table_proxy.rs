@@ -19,7 +19,7 @@ use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, TRANSFER_ENCO
 use http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
-use tokio::sync::{RwLock, watch};
+use tokio::sync::{Barrier, RwLock, watch};
 
 /// The table's partition key.
 const PARTITION_KEY: &str = "pk";
@@ -142,11 +142,12 @@ pub enum Refusal {
     TransactionConflict,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 enum Fault {
     CutBefore,
     LoseAnswer,
     Refuse(Refusal),
+    Meet(Arc<Barrier>),
 }
 
 struct Order {
@@ -222,6 +223,12 @@ impl TableProxy {
     /// Refuses the next `times` calls that are meant.
     pub fn refuse_next(&self, matching: CallMatch, refusal: Refusal, times: usize) {
         self.order(matching, Fault::Refuse(refusal), times);
+    }
+
+    /// Holds the next call that is meant until all who wait at `barrier` have come: calls that are made one after another
+    /// never meet.
+    pub fn meet_at(&self, barrier: &Arc<Barrier>, matching: CallMatch) {
+        self.order(matching, Fault::Meet(Arc::clone(barrier)), 1);
     }
 
     fn order(&self, matching: CallMatch, fault: Fault, times: usize) {
@@ -331,6 +338,7 @@ impl Exchange {
                 locked(&self.calls).append(&mut calls);
                 return Some(answer);
             }
+            Some(Fault::Meet(ref barrier)) => drop(barrier.wait().await),
             Some(Fault::LoseAnswer) | None => {}
         }
 
@@ -373,7 +381,7 @@ impl Exchange {
             meant
         })?;
         let order = orders.get_mut(due)?;
-        let fault = order.fault;
+        let fault = order.fault.clone();
         order.times = order.times.saturating_sub(1);
         if order.times == 0 {
             orders.remove(due);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 
 use super::fetch::tell_unproven;
-use super::keep_verdict::{keep, keep_settled};
+use super::keep_verdict::{judged, keep, keep_settled};
 use super::wechat_access::{AccessError, WeChatAccess};
 use crate::apps::App;
 use crate::domain::access_state::Api;
@@ -221,14 +221,15 @@ impl Checker {
         }
         let (app, now) = (submission.app.clone(), self.clock.now());
         let linked = join_all(traces.iter().map(|(part, attempt, trace_id)| {
-            let link = TraceLink { submission: submission.id.clone(), part: *part, attempt: *attempt };
+            let bytes = judged(&submission, *part).map(|judged| (judged.scene, judged.sha256));
+            let link = TraceLink { submission: submission.id.clone(), part: *part, attempt: *attempt, bytes };
             let app = &app;
             async move { (trace_id, self.table.link_trace(app, trace_id, &link, now).await, link) }
         }));
         let (mut events, mut risky, mut verdicts) = (Vec::new(), Vec::new(), Vec::new());
         for (trace_id, trace, link) in linked.await {
             let trace = trace?;
-            if trace.link.is_some_and(|standing| standing != link) {
+            if trace.link.is_some_and(|standing| !standing.is_check_of(&link)) {
                 // Its verdict may be about other bytes.
                 let (submission, part) = (&link.submission, link.part);
                 tracing::error!(event = "trace_id_twice", alarm = "trace", %app, %submission, %part, %trace_id, "WeChat gave a trace_id twice");

@@ -6,9 +6,9 @@ use std::collections::BTreeSet;
 use futures_util::future::try_join_all;
 
 use crate::domain::clock::{Clock, Timestamp};
-use crate::domain::ids::TraceId;
+use crate::domain::ids::{SubmissionId, TraceId};
 use crate::domain::sha256::Sha256;
-use crate::domain::submission::{Event, PartName, State, Submission};
+use crate::domain::submission::{Event, Part, PartName, State, Submission};
 use crate::domain::verdict::{Suggest, Verdict};
 use crate::error::chain;
 use crate::table::{Consistency, Judged, KnownVerdict, Table, TableError};
@@ -30,10 +30,11 @@ fn is_overruled(submission: &Submission, verdict: Verdict) -> bool {
         }
 }
 
-/// The bytes about which a moderator has decided otherwise than WeChat, each once.
+/// The bytes about which a moderator has decided otherwise than WeChat, or without having waited for it, each once: its verdict
+/// may be on its way into the table at this moment.
 pub(super) fn overruled(submission: &Submission) -> BTreeSet<Sha256> {
-    let parts =
-        submission.parts.iter().filter(|part| part.verdict().is_some_and(|verdict| is_overruled(submission, verdict)));
+    let otherwise = |part: &&Part| part.verdict().is_none_or(|verdict| is_overruled(submission, verdict));
+    let parts = submission.parts.iter().filter(otherwise);
     parts.filter_map(|part| Some(judged(submission, part.name)?.sha256)).collect()
 }
 
@@ -46,14 +47,27 @@ pub(super) async fn keep(
     name: PartName,
     (verdict, trace_id): (Verdict, &TraceId),
 ) -> Result<(), TableError> {
-    let Some(judged) = judged(submission, name).filter(|_| !is_overruled(submission, verdict)) else { return Ok(()) };
+    match judged(submission, name).filter(|_| !is_overruled(submission, verdict)) {
+        Some(judged) => keep_judged(table, clock, judged, &submission.id, (verdict, trace_id)).await,
+        None => Ok(()),
+    }
+}
+
+/// The same for bytes of the submission `own`, which need not be at hand.
+pub(super) async fn keep_judged(
+    table: &Table,
+    clock: &Clock,
+    judged: Judged<'_>,
+    own: &SubmissionId,
+    (verdict, trace_id): (Verdict, &TraceId),
+) -> Result<(), TableError> {
     let now = clock.now();
     let known = KnownVerdict { verdict, trace_id: Some(trace_id.clone()) };
     let takers = table.keep_verdict(judged, &known, now).await?;
     if verdict.suggest != Suggest::Risky {
         return Ok(());
     }
-    let others = takers.iter().filter(|taker| **taker != submission.id);
+    let others = takers.iter().filter(|taker| *taker != own);
     let told = others.map(|taker| async move {
         let Some(taker) = table.submission(taker, Consistency::Strong).await? else { return Ok(()) };
         tell(table, taker, judged, (verdict, trace_id), now).await
@@ -80,8 +94,14 @@ async fn tell(
     table.change_submission(submission, &[], step).await.map(drop)
 }
 
-/// Keeps a verdict that is no refusal, once the submission is written. Nothing depends on it: the same bytes are asked about
-/// once more.
+/// Whether this check has given a part of the submission a verdict that is kept for the same bytes, and is no refusal: what
+/// is risky is kept before it is applied.
+pub(super) fn settles(submission: &Submission, name: PartName, verdict: Verdict) -> bool {
+    let holds = submission.part(name).is_some_and(|part| part.verdict() == Some(verdict) && part.known.is_none());
+    holds && verdict.suggest != Suggest::Risky
+}
+
+/// Keeps a verdict that [`settles`] a part. Nothing depends on it: the same bytes are asked about once more.
 pub(super) async fn keep_settled(
     table: &Table,
     clock: &Clock,
@@ -89,8 +109,7 @@ pub(super) async fn keep_settled(
     name: PartName,
     (verdict, trace_id): (Verdict, &TraceId),
 ) {
-    let holds = submission.part(name).is_some_and(|part| part.verdict() == Some(verdict) && part.known.is_none());
-    if verdict.suggest == Suggest::Risky || !holds {
+    if !settles(submission, name, verdict) {
         return;
     }
     if let Err(error) = keep(table, clock, submission, name, (verdict, trace_id)).await {

@@ -1,13 +1,14 @@
 //! Takes what WeChat pushes about a media check: applies it, or keeps it until the check is known.
 
 use super::fetch::tell_unproven;
-use super::keep_verdict::{keep, keep_settled};
+use super::keep_verdict::{keep, keep_judged, keep_settled, settles};
 use crate::domain::clock::Clock;
 use crate::domain::ids::{AppId, TraceId};
 use crate::domain::outcome::Outcome;
-use crate::domain::submission::Event;
+use crate::domain::submission::{Event, Submission};
+use crate::domain::verdict::Verdict;
 use crate::error::chain;
-use crate::table::{Beside, Consistency, Table, TableError, TraceLink};
+use crate::table::{Beside, Consistency, Judged, Table, TableError, TraceLink};
 
 /// What became of a push.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,42 +58,90 @@ pub(super) async fn apply_outcome(
     link: &TraceLink,
     outcome: Outcome,
 ) -> Result<bool, TableError> {
-    let (event, now) = (Event::pushed(link.part, link.attempt, outcome), clock.now());
-    let applied = [Beside::RiskyApplied(app, trace_id)];
-    let beside: &[Beside<'_>] = if outcome.is_risky() { &applied } else { &[] };
-    // The cheap read is good enough: if it is behind, the conditional write says so and hands over the newest. Only what it
-    // has nothing to write for may be behind unnoticed. What is risky goes further than this submission: it is told others as
-    // the newest has it.
-    let reads = [Consistency::Eventual, Consistency::Strong];
-    let reads = if outcome.is_risky() { &reads[1..] } else { &reads };
-    let mut written = None;
-    for consistency in reads {
-        let Some(submission) = table.submission(&link.submission, *consistency).await? else { continue };
-        if let Outcome::Verdict(verdict) = outcome
-            && outcome.is_risky()
-        {
-            keep(table, clock, &submission, link.part, (verdict, trace_id)).await?;
-        }
-        let (submission, changed) = table.change_submission(submission, beside, |one| one.apply(&event, now)).await?;
-        if changed {
-            written = Some(submission);
-            break;
-        }
-    }
-    if let Some(submission) = &written {
-        tell_unproven(submission, &event);
-        if let Outcome::Verdict(verdict) = outcome {
-            keep_settled(table, clock, submission, link.part, (verdict, trace_id)).await;
-        }
-    }
-    let written = written.is_some();
-    if outcome.is_risky()
-        && !written
-        && let Err(error) = table.risky_applied(app, trace_id).await
+    if let Outcome::Verdict(verdict) = outcome
+        && outcome.is_risky()
     {
+        return apply_risky(table, clock, app, link, (verdict, trace_id)).await;
+    }
+    // The cheap read is good enough: if it is behind, the conditional write says so and hands over the newest. Only what it
+    // has nothing to write for may be behind unnoticed.
+    for consistency in [Consistency::Eventual, Consistency::Strong] {
+        let Some(submission) = table.submission(&link.submission, consistency).await? else { continue };
+        if apply_to(table, clock, submission, link, (outcome, trace_id)).await? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Applies a risky verdict. It goes further than this submission: others that took a better one on the same bytes are told
+/// first.
+async fn apply_risky(
+    table: &Table,
+    clock: &Clock,
+    app: &AppId,
+    link: &TraceLink,
+    (verdict, trace_id): (Verdict, &TraceId),
+) -> Result<bool, TableError> {
+    let event = Event::pushed(link.part, link.attempt, Outcome::Verdict(verdict));
+    let read = table.submission(&link.submission, Consistency::Strong);
+    let submission = if let Some((scene, sha256)) = link.bytes {
+        let judged = Judged { app, scene, sha256 };
+        tokio::try_join!(read, keep_judged(table, clock, judged, &link.submission, (verdict, trace_id)))?.0
+    } else {
+        let submission = read.await?;
+        if let Some(submission) = &submission {
+            keep(table, clock, submission, link.part, (verdict, trace_id)).await?;
+        }
+        submission
+    };
+    if let Some(submission) = submission {
+        let (beside, now) = ([Beside::RiskyApplied(app, trace_id)], clock.now());
+        let (_, written) = table.change_submission(submission, &beside, |one| one.apply(&event, now)).await?;
+        if written {
+            return Ok(true);
+        }
+    }
+    if let Err(error) = table.risky_applied(app, trace_id).await {
         // It changes nothing any more; the sweep will find that out as well.
         let error = chain(&error);
         tracing::warn!(event = "verdict_left", app = %app, trace_id = %trace_id, error, "a verdict is left to the due queue");
+    }
+    Ok(false)
+}
+
+/// Applies an outcome that is not risky to a submission and writes it if that changes it. A verdict is kept for the same bytes
+/// at the same time: it is one whatever becomes of the submission, and a moderator who decides meanwhile ends it there too.
+async fn apply_to(
+    table: &Table,
+    clock: &Clock,
+    submission: Submission,
+    link: &TraceLink,
+    (outcome, trace_id): (Outcome, &TraceId),
+) -> Result<bool, TableError> {
+    let (event, now) = (Event::pushed(link.part, link.attempt, outcome), clock.now());
+    let mut next = submission.clone();
+    if !next.apply(&event, now) {
+        return Ok(false);
+    }
+    let verdict = match outcome {
+        Outcome::Verdict(verdict) => Some((verdict, trace_id)),
+        Outcome::Failed { .. } => None,
+    };
+    let kept = verdict.filter(|(verdict, _)| settles(&next, link.part, *verdict));
+    let keep = async {
+        if let Some(verdict) = kept {
+            keep_settled(table, clock, &next, link.part, verdict).await;
+        }
+    };
+    let (changed, ()) = tokio::join!(table.change_submission(submission, &[], |one| one.apply(&event, now)), keep);
+    let (submission, written) = changed?;
+    if written {
+        tell_unproven(&submission, &event);
+        // As the newest has it, the verdict may hold after all.
+        if let (Some(verdict), None) = (verdict, kept) {
+            keep_settled(table, clock, &submission, link.part, verdict).await;
+        }
     }
     Ok(written)
 }

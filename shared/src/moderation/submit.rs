@@ -133,8 +133,8 @@ impl SubmitRequest {
 }
 
 /// The submission that stands under the same idempotency key, if the request is the same.
-fn repeated(standing: Submission, request_hash: &str) -> Result<Submitted, SubmitError> {
-    if standing.request_hash.as_deref() == Some(request_hash) {
+fn repeated(standing: Submission, request_hash: Option<&str>) -> Result<Submitted, SubmitError> {
+    if request_hash.is_some() && standing.request_hash.as_deref() == request_hash {
         return Ok(Submitted::Repeated(standing));
     }
     Err(SubmitError::KeyUsed)
@@ -151,10 +151,11 @@ pub async fn submit(
     wait: Duration,
 ) -> Result<Submitted, SubmitError> {
     let (table, clock) = (&checker.table, &checker.clock);
-    let request_hash = request.hash();
     let author_id = AuthorId::of(&app.id, &request.openid);
     let key = request.idempotency_key.as_deref();
     let keyed = key.map(|key| SubmissionId::from_idempotency_key(&app.id, &author_id, key));
+    let request_hash = keyed.is_some().then(|| request.hash());
+    let request_hash = request_hash.as_deref();
     let judged = |upload: &Uploaded| Judged { app: &app.id, scene: request.scene, sha256: upload.sha256 };
     let media: Vec<_> = request.uploads.iter().map(judged).collect();
     let admitting = Admitting { app: &app.id, author: &author_id, id: keyed.as_ref(), media: &media };
@@ -167,7 +168,7 @@ pub async fn submit(
         standing = table.submission(id, Consistency::Strong).await?;
     }
     if let Some(standing) = standing {
-        return repeated(standing, &request_hash);
+        return repeated(standing, request_hash);
     }
     let replaces = match &request.replaces {
         Some(edited) => Some(replaced(table, &app.id, &author_id, edited).await?),
@@ -201,7 +202,7 @@ pub async fn submit(
         replaces,
         retain: request.retain,
         vouched: request.actor == Actor::Owner,
-        request_hash: keyed.is_some().then(|| request_hash.clone()),
+        request_hash: request_hash.map(str::to_owned),
     };
     let mut submission = Submission::new(new, now);
     for event in known_of(&submission, &known) {
@@ -209,7 +210,7 @@ pub async fn submit(
     }
     let paused = checker.access.paused(&app.id).await;
     let checks = submission.begin_checks(paused, now, |_| true);
-    let taking = Taking { checker, bucket, app, wait, request_hash: &request_hash };
+    let taking = Taking { checker, bucket, app, wait, request_hash };
     if submission.media.is_empty() {
         let (admitted, events) = tokio::join!(admit, checker.ask(app, &submission, &checks, wait));
         admitted?;
@@ -242,7 +243,7 @@ struct Taking<'a> {
     bucket: &'a Bucket,
     app: &'a App,
     wait: Duration,
-    request_hash: &'a str,
+    request_hash: Option<&'a str>,
 }
 
 impl Taking<'_> {

@@ -10,7 +10,8 @@ use super::{Consistency, Table, TableError, classify, keys};
 use crate::domain::clock::Timestamp;
 use crate::domain::ids::{AppId, SubmissionId, TraceId};
 use crate::domain::outcome::Outcome;
-use crate::domain::submission::PartName;
+use crate::domain::sha256::Sha256;
+use crate::domain::submission::{PartName, Scene};
 use crate::domain::verdict::Suggest;
 
 /// How long a trace is kept; a push comes within half an hour, its repeats soon after.
@@ -30,6 +31,17 @@ pub struct TraceLink {
     /// The attempt, from 0.
     #[serde(rename = "a")]
     pub attempt: usize,
+    /// The bytes that it is about, and the scene that they were judged for: what is risky about them is told others while the
+    /// submission is read. None where version 0.1.0 wrote it.
+    #[serde(rename = "b", default, skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<(Scene, Sha256)>,
+}
+
+impl TraceLink {
+    /// Whether it names the same check as another.
+    pub fn is_check_of(&self, other: &Self) -> bool {
+        (&self.submission, self.part, self.attempt) == (&other.submission, other.part, other.attempt)
+    }
 }
 
 /// What is known of a trace.

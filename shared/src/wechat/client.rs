@@ -131,6 +131,15 @@ impl http_body::Body for NotedBody {
     }
 }
 
+/// Whether a request may reach WeChat twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Twice {
+    /// The second answer is as good as the first.
+    Harmless,
+    /// What the first has begun or used up is lost with its answer.
+    Harmful,
+}
+
 /// What stands between the parts of a form: no JPEG holds it, for it is no marker and longer than any run of chance.
 const BOUNDARY: &str = "----greenlight-5f0d3c6a9b7e4182";
 
@@ -208,10 +217,12 @@ impl WeChat {
     /// Sends a request and reads the answer, if it has no `errcode` but 0.
     ///
     /// Where no connection comes about the request is made once more: a packet that is lost costs the connect timeout, and
-    /// a second attempt is the quicker way.
+    /// a second attempt is the quicker way. So it is where the connection ends without an answer, if the request may be made
+    /// `twice`: a sandbox that was frozen finds its connections dead when it writes to them, and not before.
     async fn call<T: for<'de> Deserialize<'de>>(
         &self,
         api: &'static str,
+        twice: Twice,
         request: impl Fn() -> reqwest::RequestBuilder,
     ) -> Result<T, WeChatError> {
         // The URL holds the token or the secret, so it must not be in the error.
@@ -223,11 +234,15 @@ impl WeChat {
                 () => WeChatError::unanswered(api, "connection broken"),
             }
         };
-        let send = || async { request().timeout(CALL_TIMEOUT).send().await.map_err(unanswered) };
-        let mut answer = match send().await {
-            Err(error) if error.class == Class::Unreached => send().await,
+        let send = || request().timeout(CALL_TIMEOUT).send();
+        let again = |error: &reqwest::Error| {
+            error.is_connect() || (twice == Twice::Harmless && error.is_request() && !error.is_timeout())
+        };
+        let answer = match send().await {
+            Err(error) if again(&error) => send().await,
             answer => answer,
-        }?;
+        };
+        let mut answer = answer.map_err(unanswered)?;
         if !answer.status().is_success() {
             return Err(WeChatError::unanswered(api, format!("HTTP {}", answer.status().as_u16())));
         }
@@ -255,17 +270,18 @@ impl WeChat {
     async fn post<T: for<'de> Deserialize<'de>>(
         &self,
         api: &'static str,
+        twice: Twice,
         url: String,
         body: &impl Serialize,
         asked: &Asked,
     ) -> Result<T, WeChatError> {
         let json = Bytes::from(serde_json::to_vec(body).unwrap_or_default());
-        self.post_bytes(api, url, "application/json; charset=utf-8", json, asked).await
+        self.post_bytes((api, twice), url, "application/json; charset=utf-8", json, asked).await
     }
 
     async fn post_bytes<T: for<'de> Deserialize<'de>>(
         &self,
-        api: &'static str,
+        (api, twice): (&'static str, Twice),
         url: String,
         content_type: &str,
         bytes: Bytes,
@@ -275,7 +291,7 @@ impl WeChat {
             let body = NotedBody { bytes: Some(bytes.clone()), asked: asked.clone() };
             self.http.post(&url).header("content-type", content_type).body(reqwest::Body::wrap(body))
         };
-        self.call(api, request).await
+        self.call(api, twice, request).await
     }
 
     fn with_token(&self, path: &str, token: &SecretString) -> String {
@@ -299,7 +315,7 @@ impl WeChat {
             force_refresh: false,
         };
         let url = self.base.join("cgi-bin/stable_token");
-        let answer: TokenAnswer = self.post("stable_token", url, &body, &Asked::default()).await?;
+        let answer: TokenAnswer = self.post("stable_token", Twice::Harmless, url, &body, &Asked::default()).await?;
         if answer.access_token.is_empty() || answer.expires_in == 0 {
             return Err(WeChatError::unanswered("stable_token", "an empty token"));
         }
@@ -317,7 +333,7 @@ impl WeChat {
             query_value(app.app_secret.expose_secret()),
             query_value(code),
         );
-        let answer: LoginAnswer = self.call("jscode2session", || self.http.get(&url)).await?;
+        let answer: LoginAnswer = self.call("jscode2session", Twice::Harmful, || self.http.get(&url)).await?;
         Ok(answer.openid)
     }
 
@@ -357,7 +373,7 @@ impl WeChat {
             signature: signature.as_deref(),
         };
         let url = self.with_token("wxa/msg_sec_check", token);
-        let answer: TextAnswer = match self.post(API, url, &body, asked).await {
+        let answer: TextAnswer = match self.post(API, Twice::Harmless, url, &body, asked).await {
             Err(error) if error.class == Class::Risky => {
                 return Ok(TextJudged { verdict: V1_RISKY, trace_id: None });
             }
@@ -394,7 +410,7 @@ impl WeChat {
             openid: check.openid.as_str(),
         };
         let url = self.with_token("wxa/media_check_async", token);
-        let answer: MediaAnswerFields = match self.post(API, url, &body, asked).await {
+        let answer: MediaAnswerFields = match self.post(API, Twice::Harmful, url, &body, asked).await {
             Err(error) if error.class == Class::Risky => return Ok(MediaAnswer::Judged(V1_RISKY)),
             answer => answer?,
         };
@@ -416,7 +432,8 @@ impl WeChat {
         let body = Bytes::from([head.as_bytes(), jpeg, tail.as_bytes()].concat());
         let content_type = format!("multipart/form-data; boundary={BOUNDARY}");
         let url = self.with_token("wxa/img_sec_check", token);
-        match self.post_bytes::<ImageAnswer>(API, url, &content_type, body, &Asked::default()).await {
+        match self.post_bytes::<ImageAnswer>((API, Twice::Harmless), url, &content_type, body, &Asked::default()).await
+        {
             Ok(ImageAnswer { errcode: Some(0) }) => Ok(Suggest::Pass),
             // Nothing but WeChat's own "0" is a pass.
             Ok(_) => Err(WeChatError::unanswered(API, "no errcode in the answer")),
@@ -442,7 +459,57 @@ fn query_value(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+    use std::sync::atomic::AtomicUsize;
+
     use super::*;
+    use crate::outbound::Outbound;
+
+    /// A WeChat that answers the first request on each connection, and hangs up on whoever sends a second one. How many
+    /// connections there were.
+    fn hangs_up_on_second() -> (WeChat, Arc<AtomicUsize>) {
+        const ANSWER: &str = r#"{"errcode":0,"result":{"suggest":"pass","label":100},"trace_id":"t","openid":"o"}"#;
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        let connections = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&connections);
+        std::thread::spawn(move || {
+            while let Ok((mut socket, _)) = listener.accept() {
+                counted.fetch_add(1, Ordering::SeqCst);
+                let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{ANSWER}", ANSWER.len());
+                let mut request = [0; 4096];
+                if socket.read(&mut request).is_ok() {
+                    let _ = socket.write_all(answer.as_bytes());
+                }
+                let _ = socket.read(&mut request);
+            }
+        });
+        let http = Outbound::new(None).unwrap().wechat_client().unwrap();
+        (WeChat::new(http, BaseUrl::parse(&base).unwrap()), connections)
+    }
+
+    #[tokio::test]
+    async fn what_is_harmless_twice_is_sent_again_when_a_kept_connection_is_dead() {
+        let (wechat, connections) = hangs_up_on_second();
+        let (openid, token) = (OpenId::parse("o").unwrap(), SecretString::from("token"));
+        let hints = Hints { title: None, nickname: None, signature: None };
+        let check = TextCheck { content: "text", hints, scene: Scene::Forum, openid: &openid };
+        for made in 1..=4 {
+            let judged = wechat.check_text(&token, check, &Asked::default()).await.unwrap();
+            assert_eq!((judged.verdict.suggest, connections.load(Ordering::SeqCst)), (Suggest::Pass, made));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_login_is_not_sent_twice_for_its_code_is_used_up() {
+        let (wechat, connections) = hangs_up_on_second();
+        let (app_id, app_secret) = (AppId::parse("wx1").unwrap(), SecretString::from("secret"));
+        let app = Credentials { app_id: &app_id, app_secret: &app_secret };
+        assert!(wechat.code_to_session(app, "code").await.is_ok());
+        let error = wechat.code_to_session(app, "another").await.unwrap_err();
+        assert_eq!((error.class, connections.load(Ordering::SeqCst)), (Class::Busy, 1));
+    }
 
     #[test]
     fn a_value_in_a_query_cannot_break_out() {

@@ -367,6 +367,7 @@ impl Stage {
                 submission: id,
                 part: greenlight::domain::submission::PartName::Text,
                 attempt: 0,
+                bytes: None,
             };
             let trace_id = greenlight::domain::ids::TraceId::parse("nothing").expect("a trace id");
             let _ = table.link_trace(&app, &trace_id, &link, self.world.now()).await;
