@@ -6,9 +6,10 @@
 //! Never in a log: secrets, tokens, keys, openids, text. The libraries below us log whole requests when they are let.
 
 use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{EnvFilter, Layer, fmt, registry};
+use tracing_subscriber::{Layer, fmt, registry};
 
 use crate::domain::clock::Clock;
 use crate::metrics::{self, Embedded, Metric};
@@ -27,14 +28,14 @@ pub const TARGETS: [&str; 8] = [
 ];
 
 /// Where lambda_runtime's span comes from that holds the request's id; it logs nothing there.
-const REQUEST_SPAN: &str = "lambda_runtime::layers::trace=info";
+const REQUEST_SPAN: &str = "lambda_runtime::layers::trace";
 
 /// Lets our own targets log at `level`, and all others warn at most.
-pub fn filter(level: LevelFilter) -> EnvFilter {
-    let others = LevelFilter::WARN.min(level).to_string();
-    let ours = TARGETS.iter().map(|target| format!("{target}={level}"));
-    let all = [others, REQUEST_SPAN.to_owned()].into_iter().chain(ours);
-    EnvFilter::builder().parse_lossy(all.collect::<Vec<_>>().join(","))
+pub fn filter(level: LevelFilter) -> Targets {
+    Targets::new()
+        .with_default(LevelFilter::WARN.min(level))
+        .with_target(REQUEST_SPAN, LevelFilter::INFO)
+        .with_targets(TARGETS.map(|target| (target, level)))
 }
 
 /// Starts the log at `GREENLIGHT_LOG`'s level, and the metrics of the stack that `GREENLIGHT_STACK` names, if any.

@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use futures_util::future::try_join_all;
 
 use crate::error::Cause;
 
@@ -91,9 +92,10 @@ impl Table {
         Self { client, name: name.into() }
     }
 
-    /// Opens the connection, so that the first request need not: asks for an item that does not exist.
-    pub async fn connect(&self) -> Result<(), TableError> {
-        self.raw_get("-", "-", Consistency::Eventual).await.map(drop)
+    /// Opens as many connections as the first request uses at once, so that it need not: asks for an item that does not exist.
+    pub async fn connect(&self, connections: usize) -> Result<(), TableError> {
+        let asking = (0..connections).map(|_| self.raw_get("-", "-", Consistency::Eventual));
+        try_join_all(asking).await.map(drop)
     }
 }
 

@@ -6,6 +6,8 @@ use std::sync::{Arc, LazyLock, Mutex};
 use tracing::level_filters::LevelFilter;
 use tracing::subscriber::DefaultGuard;
 use tracing::{Dispatch, Subscriber};
+use tracing_subscriber::Layer;
+use tracing_subscriber::layer::SubscriberExt;
 
 /// A log; it is kept until this is dropped.
 pub(crate) struct Logged {
@@ -55,8 +57,8 @@ impl Logged {
         let written = Written::default();
         let writer = written.clone();
         let filter = greenlight::log::filter(LevelFilter::TRACE);
-        let lines = tracing_subscriber::fmt().json().flatten_event(true).with_env_filter(filter);
-        let log = lines.with_writer(move || writer.clone()).finish();
+        let lines = tracing_subscriber::fmt::layer().json().flatten_event(true).with_writer(move || writer.clone());
+        let log = tracing_subscriber::registry().with(lines.with_filter(filter));
         Self { written, _guard: set_default(log) }
     }
 

@@ -338,7 +338,9 @@ impl Exchange {
                 locked(&self.calls).append(&mut calls);
                 return Some(answer);
             }
-            Some(Fault::Meet(ref barrier)) => drop(barrier.wait().await),
+            Some(Fault::Meet(ref barrier)) => {
+                barrier.wait().await;
+            }
             Some(Fault::LoseAnswer) | None => {}
         }
 

@@ -80,7 +80,7 @@ impl AcceptUpload {
         };
         let fetcher = start.fetcher(FETCHES_WITHIN)?;
         let memory = Arc::new(Semaphore::new(DECODING_MIB));
-        let (secrets, connected) = tokio::join!(start.secrets(), table.connect());
+        let (secrets, connected) = tokio::join!(start.secrets(), table.connect(1));
         connected?;
         let (secrets, clock, rates) = (secrets?, start.clock(), Rates::default());
         let author_waits = AUTHOR_WAITS;

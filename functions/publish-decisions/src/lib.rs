@@ -51,7 +51,7 @@ impl PublishDecisions {
     pub async fn start(lookup: &Lookup<'_>, clock: Clock) -> Result<Self, StartError> {
         let start = Start::new(lookup, clock)?;
         let (table, poster) = (start.table()?, start.poster()?);
-        let (secrets, connected) = tokio::join!(start.secrets(), table.connect());
+        let (secrets, connected) = tokio::join!(start.secrets(), table.connect(1));
         connected?;
         Ok(Self {
             table,

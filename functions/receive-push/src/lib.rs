@@ -37,6 +37,8 @@ use tower::ServiceExt;
 
 /// How our paths begin, whatever stands before them.
 pub const HEAD: &str = "/push/";
+/// How many calls to the table a push makes at once: it is written while its verdict is kept.
+const AT_ONCE: usize = 2;
 /// WeChat hangs up after five seconds and sends the push again; so it is told before that.
 const ANSWER_WITHIN: Duration = Duration::from_secs(4);
 
@@ -54,11 +56,11 @@ pub struct ReceivePush {
 }
 
 impl ReceivePush {
-    /// Reads the settings, reads the secret, and opens the connection to the table.
+    /// Reads the settings, reads the secret, and opens the connections to the table.
     pub async fn start(lookup: &Lookup<'_>, clock: Clock) -> Result<Self, StartError> {
         let start = Start::new(lookup, clock)?;
         let table = start.table()?;
-        let (secrets, connected) = tokio::join!(start.secrets(), table.connect());
+        let (secrets, connected) = tokio::join!(start.secrets(), table.connect(AT_ONCE));
         connected?;
         Ok(Self { table, secrets: secrets?, clock: start.clock(), poster: start.poster()? })
     }

@@ -45,7 +45,7 @@ impl RefreshToken {
         let start = Start::new(lookup, clock)?;
         let table = start.table()?;
         let access = start.wechat_access(&table)?;
-        let (secrets, connected) = tokio::join!(start.secrets(), table.connect());
+        let (secrets, connected) = tokio::join!(start.secrets(), table.connect(1));
         connected?;
         Ok(Self { access, table, secrets: secrets? })
     }

@@ -64,7 +64,7 @@ impl ServeMedia {
     pub async fn start(lookup: &Lookup<'_>, clock: Clock) -> Result<Self, StartError> {
         let start = Start::new(lookup, clock)?;
         let table = start.table()?;
-        table.connect().await?;
+        table.connect(1).await?;
         Ok(Self { table, bucket: start.bucket()?, clock: start.clock() })
     }
 

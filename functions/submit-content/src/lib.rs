@@ -66,7 +66,7 @@ impl SubmitContent {
         let checker = start.checker()?;
         let bucket = start.bucket()?;
         let wechat = checker.access.wechat();
-        let (secrets, table, ()) = tokio::join!(start.secrets(), checker.table.connect(), wechat.connect());
+        let (secrets, table, ()) = tokio::join!(start.secrets(), checker.table.connect(1), wechat.connect());
         table?;
         let (secrets, clock) = (secrets?, start.clock());
         Ok(Self { checker, bucket, secrets, clock, rates: Rates::default(), author_waits: AUTHOR_WAITS })

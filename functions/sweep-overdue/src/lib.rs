@@ -107,7 +107,7 @@ impl SweepOverdue {
         let checker = start.checker()?;
         let bucket = start.bucket()?;
         let wechat = checker.access.wechat();
-        let (secrets, table, ()) = tokio::join!(start.secrets(), checker.table.connect(), wechat.connect());
+        let (secrets, table, ()) = tokio::join!(start.secrets(), checker.table.connect(1), wechat.connect());
         table?;
         Ok(Self {
             checker,

@@ -26,6 +26,9 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 use tracing::level_filters::LevelFilter;
+use tracing_subscriber::Layer;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 use url::Url;
 
 const REAL_WECHAT: &str = "https://api.weixin.qq.com";
@@ -73,13 +76,10 @@ fn back_up(flags: &Flags, to: PathBuf) -> Result<(), Box<dyn Error>> {
 
 fn serve(flags: Flags) -> Result<(), Box<dyn Error>> {
     // Our own targets only: the engines and the SDK below log whole requests when they are let.
-    let mut filter = greenlight::log::filter(LevelFilter::INFO);
-    for directive in ["greenlight_local=info", "s3s=off", "dynoxide=off"] {
-        if let Ok(directive) = directive.parse() {
-            filter = filter.add_directive(directive);
-        }
-    }
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let own = [("greenlight_local", LevelFilter::INFO), ("s3s", LevelFilter::OFF), ("dynoxide", LevelFilter::OFF)];
+    let filter = greenlight::log::filter(LevelFilter::INFO).with_targets(own);
+    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_filter(filter);
+    tracing_subscriber::registry().with(lines).init();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let ended = runtime.block_on(async {
         let ends = Ends::listen()?;

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use accept_upload::picture::{Source, encode_anew, memory};
 use clap::Parser;
-use jpeg_encoder::{ColorType, Encoder};
+use greenlight_bench::world::photo;
 
 /// What to measure.
 #[derive(Debug, Parser)]
@@ -31,26 +31,6 @@ fn main() {
         Some(name) => measure(&name),
         None => all(),
     }
-}
-
-/// A photo's like: soft shapes with some grain.
-fn photo(width: u16, height: u16, is_progressive: bool) -> Vec<u8> {
-    let mut state = 1_u32;
-    let mut pixels = Vec::with_capacity(usize::from(width) * usize::from(height) * 3);
-    for y in 0..height {
-        for x in 0..width {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            let [grain, ..] = state.to_be_bytes();
-            let soft = (u32::from(x) / 16 + u32::from(y) / 9) % 200;
-            let sample = |shift: u32| u8::try_from((soft + shift) % 240).unwrap_or(0).saturating_add(grain / 24);
-            pixels.extend([sample(0), sample(60), sample(120)]);
-        }
-    }
-    let mut bytes = Vec::new();
-    let mut encoder = Encoder::new(&mut bytes, 90);
-    encoder.set_progressive(is_progressive);
-    encoder.encode(&pixels, width, height, ColorType::Rgb).expect("a JPEG");
-    bytes
 }
 
 fn all() {
