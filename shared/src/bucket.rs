@@ -2,6 +2,7 @@
 
 mod form;
 
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use aws_sdk_s3::Client;
@@ -28,7 +29,9 @@ const MOVES_WITHIN: Duration = Duration::from_secs(15);
 /// The bucket.
 #[derive(Clone, Debug)]
 pub struct Bucket {
-    client: Client,
+    /// Made when it is first needed: a text needs none, and S3's rules for endpoints take a tenth of a cold start.
+    client: Arc<OnceLock<Client>>,
+    http: reqwest::Client,
     name: String,
     aws: AwsSettings,
     forms_at: Option<BaseUrl>,
@@ -134,7 +137,7 @@ pub fn media_key(submission: &SubmissionId, index: usize, medium: &Medium) -> St
 impl Bucket {
     /// The bucket of that name. No connection is opened before it is needed.
     pub fn new(aws: &AwsSettings, http: &reqwest::Client, name: impl Into<String>) -> Self {
-        Self { client: aws.s3(http), name: name.into(), aws: aws.clone(), forms_at: None }
+        Self { client: Arc::default(), http: http.clone(), name: name.into(), aws: aws.clone(), forms_at: None }
     }
 
     /// The same, whose forms upload to another address than S3's own: to what stands before it.
@@ -143,10 +146,14 @@ impl Bucket {
         Self { forms_at: url, ..self }
     }
 
+    fn client(&self) -> &Client {
+        self.client.get_or_init(|| self.aws.s3(&self.http))
+    }
+
     /// Puts bytes; S3 checks them against their SHA-256 and keeps that.
     pub async fn put(&self, key: &str, bytes: Bytes, sha256: Sha256, media_type: MediaType) -> Result<(), BucketError> {
         let call = self
-            .client
+            .client()
             .put_object()
             .bucket(&self.name)
             .key(key)
@@ -159,13 +166,13 @@ impl Bucket {
     /// Copies an object inside the bucket.
     pub async fn copy(&self, from: &str, to: &str) -> Result<(), BucketError> {
         let source = format!("{}/{from}", self.name);
-        let call = self.client.copy_object().bucket(&self.name).key(to).copy_source(source);
+        let call = self.client().copy_object().bucket(&self.name).key(to).copy_source(source);
         within(ANSWERS_WITHIN, "CopyObject", call.send()).await.map(drop)
     }
 
     /// Reads an object, or the part of it that `range` names (as in an HTTP `Range` header).
     pub async fn read(&self, key: &str, range: Option<String>) -> Result<Stream, BucketError> {
-        let call = self.client.get_object().bucket(&self.name).key(key).set_range(range);
+        let call = self.client().get_object().bucket(&self.name).key(key).set_range(range);
         let answer = within(ANSWERS_WITHIN, "GetObject", call.send()).await?;
         let length = answer.content_length.and_then(|length| u64::try_from(length).ok()).unwrap_or(0);
         Ok(Stream { bytes: answer.body, length, content_range: answer.content_range })
@@ -190,7 +197,7 @@ impl Bucket {
 
     /// Deletes an object; one that is not there is as good as deleted.
     pub async fn delete(&self, key: &str) -> Result<(), BucketError> {
-        let call = self.client.delete_object().bucket(&self.name).key(key);
+        let call = self.client().delete_object().bucket(&self.name).key(key);
         match within(ANSWERS_WITHIN, "DeleteObject", call.send()).await {
             Ok(_) | Err(BucketError::Absent) => Ok(()),
             Err(error) => Err(error),

@@ -123,6 +123,20 @@ pub fn photo(width: u16, height: u16, is_progressive: bool) -> Vec<u8> {
     bytes
 }
 
+/// A picture of 16 by 16 pixels of one colour, and some more in which its number can be read: what is uploaded is encoded anew,
+/// so that it must differ in what is seen.
+#[must_use]
+pub fn tiny_picture(colour: [u8; 3], number: u64) -> Vec<u8> {
+    let mut pixels = colour.repeat(16 * 24);
+    for (bit, pixel) in pixels.chunks_mut(3 * 64).skip(4).flat_map(|rows| rows.chunks_mut(3 * 8)).enumerate() {
+        let light = if number >> bit & 1 == 1 { 255 } else { 0 };
+        pixel.iter_mut().for_each(|sample| *sample = light);
+    }
+    let mut bytes = Vec::new();
+    let _ = Encoder::new(&mut bytes, 90).encode(&pixels, 16, 24, ColorType::Rgb);
+    bytes
+}
+
 /// A multipart form with that file in it, and its content type.
 #[must_use]
 pub fn form(file: &[u8]) -> (String, Vec<u8>) {
@@ -257,13 +271,9 @@ impl World {
     /// A small picture whose bytes no other has.
     #[must_use]
     pub fn small_picture(&self) -> Vec<u8> {
-        let [_, red, green, blue] = self.number().to_be_bytes();
-        let mut bytes = Vec::new();
-        let _ = Encoder::new(&mut bytes, 90).encode(&[red, green, blue].repeat(16 * 16), 16, 16, ColorType::Rgb);
-        // What an encoder rounds away tells them apart still.
-        let comment = [&[0xff, 0xfe, 0x00, 0x06][..], &[red, green, blue, 0][..]].concat();
-        bytes.splice(2..2, comment);
-        bytes
+        let number = self.number();
+        let [_, red, green, blue] = number.to_be_bytes();
+        tiny_picture([red, green, blue], number.into())
     }
 
     /// A submission of a picture whose check is under way: its id, the check, and where WeChat downloads the picture.
