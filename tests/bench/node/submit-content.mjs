@@ -161,7 +161,7 @@ async function submit(event) {
   const [id, now] = [randomUUID(), Date.now()]
   admit(author, now)
   const [verdict] = await Promise.all([judge(token, session, content), countSubmission(session, author, id, now)])
-  const submission = { id, app_id: session.app, version: 1, ...content, ...verdict, created_at: now }
+  const submission = { id, app_id: session.app, version: 1, ...content, ...verdict, created_at: new Date(now).toISOString() }
   await table.send(
     new PutCommand({
       TableName: TABLE,
