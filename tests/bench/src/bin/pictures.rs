@@ -1,6 +1,6 @@
 //! Measures what a picture costs on its way in: time of one core, and memory at its peak, each in a process of its own.
 //!
-//! `cargo build --release --package greenlight-bench && target/release/pictures`, or `target/release/pictures <file>` for one of yours.
+//! `tests/bench/run pictures`, or `tests/bench/run pictures FILE` for one of yours.
 
 #![allow(clippy::expect_used, clippy::print_stdout, reason = "a measurement: it reports, and a panic is a report too")]
 
