@@ -1,5 +1,9 @@
 //! The functions as one: each started as on Lambda, their routers behind one address.
 
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
 use accept_upload::AcceptUpload;
 use axum::Router;
 use axum::extract::Request;
@@ -12,9 +16,17 @@ use refresh_token::RefreshToken;
 use serve_media::ServeMedia;
 use submit_content::SubmitContent;
 use sweep_overdue::SweepOverdue;
+use tokio::sync::Semaphore;
 use tower::ServiceExt;
 
 use crate::read_to_end::Rest;
+
+/// How many requests to the API and how many uploads are worked on at once; the others wait in line. Lambda has an execution
+/// environment for each, and here they share one machine with WeChat's pushes and downloads, which WeChat gives up after seconds:
+/// those never wait behind them. WeChat takes 67 texts a second of an app and is waited for 3 seconds at most, so that it is no limit.
+const AT_ONCE: usize = 256;
+/// How long one of them keeps its place; then the next may begin beside it. Whoever sends slowly holds up nobody for longer.
+const PLACE_KEPT: Duration = Duration::from_secs(5);
 
 /// All functions of the bundle.
 #[derive(Clone, Debug)]
@@ -80,23 +92,37 @@ impl Functions {
         let uploads = self.accept_upload.clone().router();
         let pushes = self.receive_push.clone().router();
         let media = self.serve_media.clone().router();
+        let line = Arc::new(Semaphore::new(AT_ONCE));
         Router::new().fallback_service(tower::service_fn(move |request: Request| {
             let path = request.uri().path();
-            let router = match (first_of(path, &accept_upload::HEADS), first_of(path, &submit_content::HEADS)) {
-                (Some(upload), other) if other.is_none_or(|other| upload < other) => &uploads,
-                (_, Some(_)) => &api,
+            let (router, waits) = match (first_of(path, &accept_upload::HEADS), first_of(path, &submit_content::HEADS))
+            {
+                (Some(upload), other) if other.is_none_or(|other| upload < other) => (&uploads, true),
+                (_, Some(_)) => (&api, true),
                 (_, None) => match (path.rfind(receive_push::HEAD), path.rfind(serve_media::HEAD)) {
-                    (push, media) if push > media => &pushes,
-                    (_, Some(_)) => &media,
+                    (push, media) if push > media => (&pushes, false),
+                    (_, Some(_)) => (&media, false),
                     // Nobody's: it answers that.
-                    _ => &api,
+                    _ => (&api, true),
                 },
             };
-            let router = router.clone();
+            let (router, line) = (router.clone(), waits.then(|| Arc::clone(&line)));
             let (head, body) = request.into_parts();
             let (body, rest) = Rest::of(body);
             async move {
-                let answer = router.oneshot(Request::from_parts(head, body)).await;
+                // It is never closed.
+                let place = match &line {
+                    Some(line) => line.acquire().await.ok(),
+                    None => None,
+                };
+                let mut answering = pin!(router.oneshot(Request::from_parts(head, body)));
+                let answer = match tokio::time::timeout(PLACE_KEPT, &mut answering).await {
+                    Ok(answer) => answer,
+                    Err(_) => {
+                        drop(place);
+                        answering.await
+                    }
+                };
                 // Whoever waits for an answer before sending gets it at once.
                 tokio::spawn(rest.read());
                 answer

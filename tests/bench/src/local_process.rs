@@ -30,9 +30,10 @@ impl LocalProcess {
         let mut child = Command::new(binary)
             .args(["--port", "0", "--server-key", server_key, "--data"])
             .arg(data)
-            .env("GREENLIGHT_LOG", "error")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
+            // It tells of each push.
+            .stderr(Stdio::null())
             .kill_on_drop(true)
             .spawn()
             .map_err(|error| format!("{}: {error}; cargo build makes it", binary.display()))?;
@@ -49,7 +50,7 @@ impl LocalProcess {
                 return Ok(Self { child, url, simulator, started_in: begun.elapsed() });
             }
         }
-        Err("it did not start; its own line above says why".into())
+        Err(format!("{} did not start; by hand it says why", binary.display()).into())
     }
 
     /// Ends it as a supervisor does, and waits until it is gone.

@@ -1,5 +1,7 @@
 //! Bodies: what they must be, how large they may be, and that nobody reads on when it is clear already.
 
+use std::time::Duration;
+
 use greenlight_tests::world::{World, server_key};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -167,4 +169,27 @@ async fn metadata_may_have_two_kb_of_json_and_no_more() {
     let id = world.send(request).await.expect(201).text("id");
     world.get(&format!("/v1/submissions/{id}"), &alice).await.expect(200);
     world.get("/v1/submissions", &alice).await.expect(200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_sends_slowly_holds_up_no_push_and_others_for_seconds_at_most() {
+    let world = World::start().await;
+    let alice = world.log_in("alice").await;
+    let head = format!(
+        "POST /v1/submissions HTTP/1.1\r\nhost: greenlight\r\nauthorization: Bearer {alice}\r\n\
+         content-type: application/json\r\ncontent-length: 100\r\n\r\n{{"
+    );
+    // As many as are worked on at once where all functions share one machine.
+    let mut slow = Vec::new();
+    for _ in 0..256 {
+        let mut stream = TcpStream::connect(world.url.strip_prefix("http://").unwrap()).await.unwrap();
+        stream.write_all(head.as_bytes()).await.unwrap();
+        slow.push(stream);
+    }
+    let push = unfinished(&world, "GET /push/wx0 HTTP/1.1\r\nhost: greenlight\r\n\r\n", &[]);
+    let push = tokio::time::timeout(Duration::from_secs(4), push).await.expect("WeChat waits five seconds");
+    assert!(push.starts_with("HTTP/1.1 401 "), "{push}");
+    let submitted = tokio::time::timeout(Duration::from_secs(30), world.submit_text(&alice, "今天天气真好")).await;
+    submitted.expect("their places are given on").expect(201);
+    drop(slow);
 }
