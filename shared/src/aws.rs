@@ -291,6 +291,30 @@ mod tests {
         server.await.unwrap();
     }
 
+    /// A sandbox is frozen between two requests, and finds its kept connections closed, or dead on the first write.
+    #[tokio::test]
+    async fn a_kept_connection_that_was_closed_meanwhile_costs_no_request() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        const REQUESTS: usize = 6;
+        let server = tokio::spawn(async move {
+            for answered in 0..REQUESTS {
+                let (mut socket, _) = listener.accept().await.unwrap();
+                request(&mut socket).await;
+                socket.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}").await.unwrap();
+                // Each second one is dead only once it is written to.
+                if answered % 2 == 1 && answered + 1 < REQUESTS {
+                    request(&mut socket).await;
+                }
+            }
+        });
+        let table = settings(&[("AWS_ENDPOINT_URL_DYNAMODB", &endpoint)]).unwrap().dynamodb(&http());
+        for _ in 0..REQUESTS {
+            table.describe_table().table_name("table").send().await.unwrap();
+        }
+        server.await.unwrap();
+    }
+
     #[tokio::test]
     async fn a_refused_connection_is_told_apart_in_the_sdks_error() {
         // Bound but not listening: nobody else gets the port, and every connection is refused.
