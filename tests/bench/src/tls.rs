@@ -17,7 +17,8 @@ use tokio_rustls::TlsAcceptor;
 pub struct Handshakes(Arc<AtomicUsize>);
 
 fn file(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/src/outbound").join(name)
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap_or(Path::new("."));
+    root.join("shared/src/outbound").join(name)
 }
 
 /// The file that holds the certificate, for `GREENLIGHT_CA_FILE`.
