@@ -196,6 +196,23 @@ impl Bench {
         Ok(())
     }
 
+    /// The same for what needs nothing.
+    async fn measure_empty(&self, nothing: &Program, into: &mut Measured) -> Result<(), Box<dyn Error>> {
+        let event = async || Case::Sweep.floor_event(&self.world).await;
+        let first = event().await?;
+        let mut sandbox = Sandbox::start(nothing).await?;
+        let answer = sandbox.invoke(first).await?;
+        into.init.push(milliseconds(sandbox.init));
+        into.first.push(milliseconds(answer.took));
+        for _ in 0..20 {
+            let (event, before) = (event().await?, sandbox.processor_time());
+            into.warm.push(milliseconds(sandbox.invoke(event).await?.took));
+            into.processor.push(milliseconds(sandbox.processor_time() - before));
+        }
+        into.peak.push(f64::from(u32::try_from(sandbox.peak_memory())?) / 1000.0);
+        Ok(())
+    }
+
     fn size(&self, case: Case, who: Who) -> Result<f64, Box<dyn Error>> {
         match who {
             Who::Ours | Who::OverTls => zipped(&[self.options.binaries.join(case.function())]),
@@ -318,24 +335,5 @@ fn eprint_progress(start: usize, starts: usize) {
     eprint!("\rstart {start} of {starts} ");
     if start == starts {
         eprintln!();
-    }
-}
-
-impl Bench {
-    /// The same for what needs nothing.
-    async fn measure_empty(&self, nothing: &Program, into: &mut Measured) -> Result<(), Box<dyn Error>> {
-        let event = async || Case::Sweep.floor_event(&self.world).await;
-        let first = event().await?;
-        let mut sandbox = Sandbox::start(nothing).await?;
-        let answer = sandbox.invoke(first).await?;
-        into.init.push(milliseconds(sandbox.init));
-        into.first.push(milliseconds(answer.took));
-        for _ in 0..20 {
-            let (event, before) = (event().await?, sandbox.processor_time());
-            into.warm.push(milliseconds(sandbox.invoke(event).await?.took));
-            into.processor.push(milliseconds(sandbox.processor_time() - before));
-        }
-        into.peak.push(f64::from(u32::try_from(sandbox.peak_memory())?) / 1000.0);
-        Ok(())
     }
 }
