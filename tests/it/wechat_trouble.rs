@@ -1,11 +1,21 @@
 //! WeChat in trouble: whatever it answers, the author is answered in time, nothing is lost, and nothing gets public
 //! that was not passed.
 
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use greenlight::domain::submission::{GivenUp, PartState};
-use greenlight::domain::text::windows;
+use greenlight::domain::base_url::BaseUrl;
+use greenlight::domain::ids::{AppId, OpenId};
+use greenlight::domain::submission::{GivenUp, PartState, Scene};
+use greenlight::domain::text::{Hints, windows};
+use greenlight::domain::verdict::Suggest;
 use greenlight::moderation::ask::SWEEP_WAITS;
+use greenlight::outbound::Outbound;
+use greenlight::wechat::client::{Asked, Credentials, TextCheck, WeChat};
+use greenlight::wechat::error::Class;
 use greenlight_local::simulator::Api;
 use greenlight_tests::pictures::{GREEN, RED, picture};
 use greenlight_tests::world::{Plan, World, server_key};
@@ -469,4 +479,49 @@ async fn text_goes_out_as_raw_utf_8_and_never_as_escapes() {
         body[field] = json!("违禁\u{1}");
         assert_eq!(world.submit(&alice, &body).await.expect(201).text("state"), "rejected", "{field}");
     }
+}
+
+/// A WeChat that answers the first request on each connection, and hangs up on whoever sends a second one. How many
+/// connections there were.
+fn hangs_up_on_second() -> (WeChat, Arc<AtomicUsize>) {
+    const ANSWER: &str = r#"{"errcode":0,"result":{"suggest":"pass","label":100},"trace_id":"t","openid":"o"}"#;
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let base = format!("http://{}", listener.local_addr().unwrap());
+    let connections = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&connections);
+    std::thread::spawn(move || {
+        while let Ok((mut socket, _)) = listener.accept() {
+            counted.fetch_add(1, Ordering::SeqCst);
+            let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{ANSWER}", ANSWER.len());
+            let mut request = [0; 4096];
+            if socket.read(&mut request).is_ok() {
+                let _ = socket.write_all(answer.as_bytes());
+            }
+            let _ = socket.read(&mut request);
+        }
+    });
+    let http = Outbound::new(None).unwrap().wechat_client().unwrap();
+    (WeChat::new(http, BaseUrl::parse(&base).unwrap()), connections)
+}
+
+#[tokio::test]
+async fn what_is_harmless_twice_is_sent_again_when_a_kept_connection_is_dead() {
+    let (wechat, connections) = hangs_up_on_second();
+    let (openid, token) = (OpenId::parse("o").unwrap(), secrecy::SecretString::from("token"));
+    let hints = Hints { title: None, nickname: None, signature: None };
+    let check = TextCheck { content: "text", hints, scene: Scene::Forum, openid: &openid };
+    for made in 1..=4 {
+        let judged = wechat.check_text(&token, check, &Asked::default()).await.unwrap();
+        assert_eq!((judged.verdict.suggest, connections.load(Ordering::SeqCst)), (Suggest::Pass, made));
+    }
+}
+
+#[tokio::test]
+async fn a_login_is_not_sent_twice_for_its_code_is_used_up() {
+    let (wechat, connections) = hangs_up_on_second();
+    let (app_id, app_secret) = (AppId::parse("wx1").unwrap(), secrecy::SecretString::from("secret"));
+    let app = Credentials { app_id: &app_id, app_secret: &app_secret };
+    assert!(wechat.code_to_session(app, "code").await.is_ok());
+    let error = wechat.code_to_session(app, "another").await.unwrap_err();
+    assert_eq!((error.class, connections.load(Ordering::SeqCst)), (Class::Busy, 1));
 }
