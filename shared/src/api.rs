@@ -6,5 +6,6 @@ pub mod caller;
 pub mod fields;
 pub mod language;
 pub mod problem;
+pub mod range;
 pub mod respond;
 pub mod signed;

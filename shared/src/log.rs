@@ -16,12 +16,13 @@ use crate::metrics::{self, Embedded, Metric};
 use crate::settings::{Lookup, SettingError, log_level, optional};
 
 /// The log targets that are ours: this library's, and one a function. All others only warn, wherever Greenlight runs.
-pub const TARGETS: [&str; 8] = [
+pub const TARGETS: [&str; 9] = [
     "accept_upload",
     "greenlight",
     "publish_decisions",
     "receive_push",
     "refresh_token",
+    "serve_console",
     "serve_media",
     "submit_content",
     "sweep_overdue",

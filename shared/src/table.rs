@@ -5,9 +5,13 @@
 
 mod apps;
 mod authors;
+mod cases;
 mod commit;
+mod decisions;
+mod desks;
 mod item;
 mod keys;
+mod moderators;
 mod queues;
 mod submissions;
 mod tellings;
@@ -23,11 +27,13 @@ use futures_util::future::try_join_all;
 use crate::error::Cause;
 
 pub use authors::Admission;
+pub use cases::{Backlog, CaseEntry, CaseFilter, Lease, MOST_COUNTED, Note, Standing};
 pub(crate) use authors::Admitting;
 pub use commit::{Beside, Saved};
+pub use decisions::DecisionRecord;
 pub use item::Consistency;
 pub use keys::{DUE_SHARDS, submission_of};
-pub use queues::{Due, DueEntry, Listed, Page, place_by_author, place_in_queue};
+pub use queues::{Due, DueEntry, Listed, Page, place_by_author, place_in_feed};
 pub use tellings::Telling;
 pub use traces::{Trace, TraceLink};
 pub use verdicts::{Judged, KnownVerdict};

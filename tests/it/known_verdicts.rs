@@ -164,8 +164,8 @@ async fn a_moderator_speaks_while_a_pass_is_pushed(waits: usize) -> bool {
     world.behave(json!({"hold_pushes": true}));
     let id = judged(&world, &alice, &picture(GREEN, 1)).await;
     let (trace, app) = (TraceId::parse(&trace_of(&world, 0)).unwrap(), app_id(0));
-    let pass = Outcome::Verdict(verdict::Verdict { suggest: verdict::Suggest::Pass, label: None });
-    let mut taken = Stepped::new(take_push(world.table(), &world.clock, &app, &trace, pass));
+    let pass = Outcome::Verdict(verdict::Verdict { suggest: verdict::Suggest::Pass, label: None }).into();
+    let mut taken = Stepped::new(take_push(world.table(), &world.clock, &app, &trace, &pass));
     let ended = taken.run(waits).await.is_some();
     world.decide(&id, "reject").await.expect(200);
     if !ended {
@@ -272,8 +272,8 @@ async fn dies_while_it_tells(waits: usize) -> bool {
     }
     let trace_id = trace_of(&world, 0);
     let (trace, app) = (TraceId::parse(&trace_id).unwrap(), app_id(0));
-    let risky = Outcome::Verdict(verdict::Verdict { suggest: verdict::Suggest::Risky, label: None });
-    let mut taken = Stepped::new(take_push(world.table(), &world.clock, &app, &trace, risky));
+    let risky = Outcome::Verdict(verdict::Verdict { suggest: verdict::Suggest::Risky, label: None }).into();
+    let mut taken = Stepped::new(take_push(world.table(), &world.clock, &app, &trace, &risky));
     let ended = taken.run(waits).await.is_some();
     drop(taken);
     push(&world, &trace_id, "risky").await;

@@ -425,7 +425,7 @@ async fn a_risky_that_changes_nothing_or_belongs_to_nothing_is_not_looked_for_fo
     assert_eq!(world.due_ever().await, [], "it was known");
     let nobodys = greenlight::domain::ids::TraceId::parse("nobodys-trace").unwrap();
     let outcome = Outcome::Verdict(greenlight::domain::verdict::Verdict::from_result(Some("risky"), None));
-    world.table().record_outcome(&wx(), &nobodys, outcome, world.now()).await.unwrap();
+    world.table().record_outcome(&wx(), &nobodys, &outcome.into(), world.now()).await.unwrap();
     for _ in 0..7 {
         world.pass(60);
         assert_eq!(world.sweep().await.failed, 0);

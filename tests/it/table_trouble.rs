@@ -425,14 +425,14 @@ async fn of_two_pushes_that_disagree_before_their_trace_is_linked_the_worse_hold
         let trace_id = TraceId::parse(trace_id).unwrap();
         let app = wx();
         for verdict in pushed {
-            let known = table.record_outcome(&app, &trace_id, Outcome::Verdict(verdict), now).await.unwrap();
+            let known = table.record_outcome(&app, &trace_id, &Outcome::Verdict(verdict).into(), now).await.unwrap();
             assert_eq!(known.link, None);
         }
         let failed = Outcome::Failed { errcode: Some(-1008) };
-        table.record_outcome(&app, &trace_id, failed, now).await.unwrap();
+        table.record_outcome(&app, &trace_id, &failed.into(), now).await.unwrap();
         let met = table.link_trace(&app, &trace_id, &link, now).await.unwrap();
-        assert_eq!(met, Trace { link: Some(link.clone()), outcome: Some(Outcome::Verdict(review)) });
-        let again = table.record_outcome(&app, &trace_id, failed, now).await.unwrap();
+        assert_eq!(met, Trace { link: Some(link.clone()), said: Some(Outcome::Verdict(review).into()) });
+        let again = table.record_outcome(&app, &trace_id, &failed.into(), now).await.unwrap();
         assert_eq!(again.link, Some(link.clone()));
     }
 }

@@ -220,6 +220,7 @@ impl World {
         let mut settings: HashMap<&str, String> = stack.settings();
         settings.insert("GREENLIGHT_WECHAT_URL", wechat.to_owned());
         settings.insert("GREENLIGHT_PUBLIC_URL", url.to_owned());
+        settings.insert("GREENLIGHT_CONSOLE_URL", url.to_owned());
         settings.extend(others.iter().map(|(name, value)| (*name, (*value).to_owned())));
         let setting = |function: &'static str, name: &str| match name {
             "AWS_ENDPOINT_URL_DYNAMODB" => Some(table(function)),

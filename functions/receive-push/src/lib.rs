@@ -103,9 +103,9 @@ impl ReceivePush {
     /// Takes a push that is known to be WeChat's, and says what WeChat is answered.
     async fn take(&self, app: &App, push: Push, sent: Sent<'_>) -> Result<Response, Problem> {
         let relayed = match push.event {
-            PushEvent::MediaCheck(MediaCheck { trace_id, outcome }) => {
-                tell_failure(app, &trace_id, outcome);
-                let done = take_push(&self.table, &self.clock, &app.id, &trace_id, outcome).await?;
+            PushEvent::MediaCheck(MediaCheck { trace_id, said }) => {
+                tell_failure(app, &trace_id, said.outcome);
+                let done = take_push(&self.table, &self.clock, &app.id, &trace_id, &said).await?;
                 let age = push.created_at.map(|at| self.clock.now().since(at));
                 tell_taken(app, &trace_id, done, push.secured, age);
                 if done != Pushed::Parked {

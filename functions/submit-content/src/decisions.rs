@@ -68,7 +68,8 @@ fn take_decision_fields(fields: &mut Fields) -> Option<ModeratorDecision> {
     let reason = fields.short_text("reason", REASON_CHARS);
     let moderator = fields.short_text("moderator", MODERATOR_CHARS);
     let version = fields.required_number("version");
-    Some(ModeratorDecision { approve: approve?, reason: reason?, moderator: moderator?, version: version? })
+    let (listed, role) = (None, None);
+    Some(ModeratorDecision { approve: approve?, reason: reason?, listed, moderator: moderator?, role, version: version? })
 }
 
 pub(crate) async fn decide(State(function): State<Arc<SubmitContent>>, path: InPath, request: Request) -> Response {
@@ -95,19 +96,19 @@ pub(crate) async fn decide(State(function): State<Arc<SubmitContent>>, path: InP
 fn refused(error: DecideError) -> Problem {
     match error {
         DecideError::Table(error) => error.into(),
-        DecideError::NotDecided(NotDecided::Moved) => Problem::new(
+        DecideError::NotDecided { why: NotDecided::Moved | NotDecided::ForALead, .. } => Problem::new(
             StatusCode::CONFLICT,
             "version_conflict",
             "内容的状态已经变化，请重新读取后再决定。",
             "It has changed meanwhile; read it again before you decide.",
         ),
-        DecideError::NotDecided(NotDecided::Withdrawn) => Problem::new(
+        DecideError::NotDecided { why: NotDecided::Withdrawn, .. } => Problem::new(
             StatusCode::CONFLICT,
             "withdrawn",
             "内容已撤回并删除，不能再决定。",
             "It was withdrawn and erased; nothing is left to decide.",
         ),
-        DecideError::NotDecided(NotDecided::Erased) => Problem::new(
+        DecideError::NotDecided { why: NotDecided::Erased, .. } => Problem::new(
             StatusCode::CONFLICT,
             "erased",
             "内容按 retain 的约定已在决定后删除，不能再通过。",

@@ -13,7 +13,7 @@ use greenlight::api::respond::respond;
 use greenlight::apps::{Apps, NoApp};
 use greenlight::domain::ids::{AppId, AuthorId, Channel};
 use greenlight::domain::submission::{self, Submission};
-use greenlight::table::{Consistency, Listed, place_in_queue};
+use greenlight::table::{Consistency, Listed, place_in_feed};
 
 use crate::SubmitContent;
 use crate::paging::{Entry, List, Paging, invalid_list, merge};
@@ -104,7 +104,7 @@ impl SubmitContent {
         let mut recent = recent?;
         recent.retain(|one| one.channel.as_ref() == Some(channel));
         let is_approved = |one: &Submission| one.state == submission::State::Approved;
-        let listed = |one: &Submission| Listed { id: one.id.clone(), place: place_in_queue(one.since, &one.id) };
+        let listed = |one: &Submission| Listed { id: one.id.clone(), place: place_in_feed(one.since, &one.id) };
         let own_approved = recent.iter().filter(|one| is_approved(one)).map(listed).collect();
         let (entries, more) = merge(page?, own_approved, after.as_deref(), limit);
         let next = entries.last().filter(|_| more).map(|last| last.place.clone());

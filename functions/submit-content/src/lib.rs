@@ -2,6 +2,7 @@
 
 mod decisions;
 mod feed;
+mod moderators;
 mod paging;
 mod request;
 mod sessions;
@@ -19,16 +20,17 @@ use greenlight::api::base_path;
 use greenlight::api::respond::{method_not_allowed, not_found};
 use greenlight::bucket::Bucket;
 use greenlight::domain::author::Rates;
+use greenlight::domain::base_url::BaseUrl;
 use greenlight::domain::clock::Clock;
 use greenlight::moderation::ask::{AUTHOR_WAITS, Checker};
 use greenlight::secrets::Secrets;
-use greenlight::settings::Lookup;
+use greenlight::settings::{Lookup, optional_url};
 use greenlight::start::{Start, StartError};
 use http::header::CONTENT_TYPE;
 use tower::ServiceExt;
 
 /// How our paths begin, whatever stands before them.
-pub const HEADS: [&str; 8] = [
+pub const HEADS: [&str; 9] = [
     "/v1/openapi.json",
     "/v1/tellings",
     "/v1/sessions",
@@ -37,6 +39,7 @@ pub const HEADS: [&str; 8] = [
     "/v1/checks/text",
     "/v1/reviews",
     "/v1/bans",
+    "/v1/moderators",
 ];
 
 /// Every call of all functions, as OpenAPI 3.1. The tests hold each answer against it.
@@ -53,6 +56,8 @@ pub struct SubmitContent {
     pub secrets: Secrets,
     /// The clock.
     pub clock: Clock,
+    /// Where moderators reach serve-console, if there is one.
+    pub console_url: Option<BaseUrl>,
     /// How much an author may do.
     pub rates: Rates,
     /// How long an author waits for WeChat.
@@ -69,7 +74,8 @@ impl SubmitContent {
         let (secrets, table, ()) = tokio::join!(start.secrets(), checker.table.connect(1), wechat.connect());
         table?;
         let (secrets, clock) = (secrets?, start.clock());
-        Ok(Self { checker, bucket, secrets, clock, rates: Rates::default(), author_waits: AUTHOR_WAITS })
+        let console_url = optional_url(lookup, "GREENLIGHT_CONSOLE_URL")?;
+        Ok(Self { checker, bucket, secrets, clock, console_url, rates: Rates::default(), author_waits: AUTHOR_WAITS })
     }
 
     /// The routes.
@@ -84,6 +90,8 @@ impl SubmitContent {
             .route("/v1/checks/text", post(text_checks::check))
             .route("/v1/reviews", get(decisions::reviews))
             .route("/v1/bans", post(decisions::ban))
+            .route("/v1/moderators/links", post(moderators::make_link))
+            .route("/v1/moderators/revocations", post(moderators::revoke))
             .route("/v1/tellings/retries", post(decisions::tell_again))
             .fallback(async |request: Request| not_found::<axum::body::Body>(request.headers()))
             .method_not_allowed_fallback(async |request: Request| {

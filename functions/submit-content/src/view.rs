@@ -107,7 +107,7 @@ struct DecisionView<'a> {
     moderator: Option<&'a str>,
 }
 
-fn decision_view(decision: &Decision, viewer: Viewer) -> DecisionView<'_> {
+fn decision_view(decision: &Decision, viewer: Viewer, language: Language) -> DecisionView<'_> {
     let (by, moderator) = match &decision.decider {
         Decider::Wechat => ("wechat", None),
         Decider::Moderator(name) => ("moderator", Some(name.as_str())),
@@ -115,7 +115,9 @@ fn decision_view(decision: &Decision, viewer: Viewer) -> DecisionView<'_> {
         Decider::Owner => ("owner", None),
     };
     let moderator = moderator.filter(|_| viewer == Viewer::OWNER);
-    DecisionView { by, reason: decision.reason.as_deref(), moderator }
+    let reason = decision.reason.as_deref();
+    let reason = reason.map(|zh| language.choose(zh, decision.reason_en.as_deref().unwrap_or(zh)));
+    DecisionView { by, reason, moderator }
 }
 
 #[derive(Serialize)]
@@ -205,6 +207,9 @@ pub(crate) fn view<'a>(
         })
     });
     let owners = close || submission.vouched;
+    // Of a decision that was taken back the author notices nothing.
+    let shown = viewer == Viewer::OWNER || submission.state != State::InReview;
+    let decision = submission.decision.as_ref().filter(|_| close && shown);
     SubmissionView {
         id: submission.id.as_str(),
         app_id: submission.app.as_str(),
@@ -226,7 +231,7 @@ pub(crate) fn view<'a>(
         mine: viewer.0 == Some(Actor::Author),
         openid: submission.openid.as_ref().filter(|_| viewer == Viewer::OWNER).map(|openid| openid.as_str()),
         reasons: close.then(|| submission.reasons().iter().map(|reason| reason_view(reason, language)).collect()),
-        decision: submission.decision.as_ref().filter(|_| close).map(|decision| decision_view(decision, viewer)),
+        decision: decision.map(|decision| decision_view(decision, viewer, language)),
         message: message(submission, language),
         created_at: submission.created_at.to_string(),
         decided_at: submission.decided_at().as_ref().map(Timestamp::to_string),

@@ -13,6 +13,7 @@ use greenlight::start::StartError;
 use publish_decisions::PublishDecisions;
 use receive_push::ReceivePush;
 use refresh_token::RefreshToken;
+use serve_console::ServeConsole;
 use serve_media::ServeMedia;
 use submit_content::SubmitContent;
 use sweep_overdue::SweepOverdue;
@@ -43,6 +44,8 @@ pub struct Functions {
     pub sweep_overdue: SweepOverdue,
     /// Media out.
     pub serve_media: ServeMedia,
+    /// The console.
+    pub serve_console: ServeConsole,
     /// Decisions told.
     pub publish_decisions: PublishDecisions,
 }
@@ -54,13 +57,14 @@ impl Functions {
         clock: &Clock,
     ) -> Result<Self, StartError> {
         let lookup = |function: &'static str| move |name: &str| setting(function, name);
-        let [api, uploads, pushes, refresh, sweep, media, publish] = [
+        let [api, uploads, pushes, refresh, sweep, media, console, publish] = [
             "submit-content",
             "accept-upload",
             "receive-push",
             "refresh-token",
             "sweep-overdue",
             "serve-media",
+            "serve-console",
             "publish-decisions",
         ]
         .map(lookup);
@@ -71,10 +75,19 @@ impl Functions {
             RefreshToken::start(&refresh, clock.clone()),
             SweepOverdue::start(&sweep, clock.clone()),
             ServeMedia::start(&media, clock.clone()),
+            ServeConsole::start(&console, clock.clone()),
             PublishDecisions::start(&publish, clock.clone()),
         );
-        let (submit_content, accept_upload, receive_push, refresh_token, sweep_overdue, serve_media, publish_decisions) =
-            started?;
+        let (
+            submit_content,
+            accept_upload,
+            receive_push,
+            refresh_token,
+            sweep_overdue,
+            serve_media,
+            serve_console,
+            publish_decisions,
+        ) = started?;
         Ok(Self {
             submit_content,
             accept_upload,
@@ -82,6 +95,7 @@ impl Functions {
             refresh_token,
             sweep_overdue,
             serve_media,
+            serve_console,
             publish_decisions,
         })
     }
@@ -92,11 +106,16 @@ impl Functions {
         let uploads = self.accept_upload.clone().router();
         let pushes = self.receive_push.clone().router();
         let media = self.serve_media.clone().router();
+        let console = self.serve_console.clone().router();
         let line = Arc::new(Semaphore::new(AT_ONCE));
         Router::new().fallback_service(tower::service_fn(move |request: Request| {
             let path = request.uri().path();
+            let is_first = |at: usize, heads: &[&str]| first_of(path, heads).is_none_or(|other| at < other);
+            let of_console = first_of(path, &serve_console::HEADS)
+                .filter(|at| is_first(*at, &accept_upload::HEADS) && is_first(*at, &submit_content::HEADS));
             let (router, waits) = match (first_of(path, &accept_upload::HEADS), first_of(path, &submit_content::HEADS))
             {
+                _ if of_console.is_some() => (&console, false),
                 (Some(upload), other) if other.is_none_or(|other| upload < other) => (&uploads, true),
                 (_, Some(_)) => (&api, true),
                 (_, None) => match (path.rfind(receive_push::HEAD), path.rfind(serve_media::HEAD)) {

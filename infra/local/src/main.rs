@@ -174,10 +174,13 @@ impl Started {
         settings.insert("GREENLIGHT_WECHAT_URL", wechat.clone());
         let public_url = flags.public_url.as_deref().unwrap_or(&url);
         settings.insert("GREENLIGHT_PUBLIC_URL", public_url.to_owned());
+        settings.insert("GREENLIGHT_CONSOLE_URL", public_url.to_owned());
         settings.insert("GREENLIGHT_FORMS_URL", format!("{}{FORMS}", public_url.trim_end_matches('/')));
         settings.insert("GREENLIGHT_ALLOW_PRIVATE", flags.allow_private.to_string());
         settings.extend(flags.ca_file.clone().map(|file| ("GREENLIGHT_CA_FILE", file)));
         let setting = |function: &'static str, name: &str| match (function, name) {
+            // Browsers tell it where it is reached; only links have to know.
+            ("serve-console", "GREENLIGHT_CONSOLE_URL") => None,
             // Who starts the run names the servers that pushes go on to and decisions are told to: it may well be this machine.
             ("receive-push" | "sweep-overdue" | "publish-decisions", "GREENLIGHT_ALLOW_PRIVATE") => {
                 Some(true.to_string())

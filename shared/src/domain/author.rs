@@ -154,6 +154,11 @@ impl Author {
         self.ban = ban;
     }
 
+    /// The ban that was set last, in force or over.
+    pub fn ban(&self) -> Option<&Ban> {
+        self.ban.as_ref()
+    }
+
     /// Refuses whoever is banned now.
     pub fn not_banned(&self, now: Timestamp) -> Result<(), NotAdmitted> {
         match &self.ban {

@@ -63,6 +63,11 @@ impl Timestamp {
         minute.get(..16).map_or(minute.clone(), |minute| minute.replace('T', " "))
     }
 
+    /// The day that it is in Beijing, such as `2026-11-29`.
+    pub fn beijing_day(self) -> String {
+        self.in_beijing().chars().take(10).collect()
+    }
+
     /// Whole seconds since the Unix epoch, as DynamoDB's TTL and JWTs want them.
     pub fn unix_seconds(self) -> i64 {
         self.0.div_euclid(1000)

@@ -6,6 +6,8 @@ use data_encoding::{BASE32_NOPAD, Encoding, Specification};
 use serde::{Deserialize, Deserializer, Serialize};
 use sha2::{Digest, Sha256};
 
+use super::text::judged_form;
+
 /// Base32 in lower case without padding: 26 characters for 16 bytes, safe in URLs, keys and file names.
 fn base32() -> Encoding {
     static ENCODING: std::sync::LazyLock<Encoding> = std::sync::LazyLock::new(|| {
@@ -142,7 +144,33 @@ name!(
         && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_' || byte == b'-')
 );
 
-shown!(AppId, AuthorId, SubmissionId, TraceId, Channel);
+name!(
+    /// Who works in the console, by the name that the owner's backend gave.
+    ModeratorName,
+    "a name (1 to 100 characters that can be seen)",
+    |text| text.chars().count() <= 100 && !text.chars().any(char::is_control) && !judged_form(text).trim().is_empty()
+);
+name!(
+    /// A moderator of one app in keys and URLs: the first 16 bytes of SHA-256(`app_id` 0x00 name) in base32.
+    ModeratorKey,
+    "a moderator's key (26 characters of base32)",
+    is_base32_name
+);
+name!(
+    /// What a link into the console, or a session there, is known by: 128 random bits in base32. Not shown in debug output,
+    /// and kept as its hash only.
+    ConsoleToken,
+    "a token of the console (26 characters of base32)",
+    is_base32_name
+);
+
+shown!(AppId, AuthorId, SubmissionId, TraceId, Channel, ModeratorName, ModeratorKey);
+
+impl fmt::Debug for ConsoleToken {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("ConsoleToken(…)")
+    }
+}
 
 impl fmt::Debug for OpenId {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -160,6 +188,30 @@ impl AuthorId {
     /// The author that `openid` is in `app`.
     pub fn of(app: &AppId, openid: &OpenId) -> Self {
         Self(hashed_name(&[app.0.as_bytes(), openid.0.as_bytes()]))
+    }
+}
+
+impl ModeratorKey {
+    /// The key of that moderator of `app`.
+    pub fn of(app: &AppId, name: &ModeratorName) -> Self {
+        Self(hashed_name(&[b"moderator", app.0.as_bytes(), name.0.as_bytes()]))
+    }
+}
+
+impl ConsoleToken {
+    /// A new one.
+    pub fn random() -> Self {
+        Self(random_name())
+    }
+
+    /// What it is kept as: who reads the table cannot come in with that.
+    pub fn hash(&self) -> String {
+        hashed_name(&[b"console", self.0.as_bytes()])
+    }
+
+    /// What the forms of its session carry, so that no other site can send one. It leads back to no token.
+    pub fn form_secret(&self) -> UrlSecret {
+        UrlSecret(hashed_name(&[b"form", self.0.as_bytes()]))
     }
 }
 

@@ -1,5 +1,6 @@
 //! How a media check ended, as WeChat's push tells it.
 
+use super::finding::Finding;
 use super::verdict::{Suggest, Verdict};
 
 /// How a media check ended.
@@ -13,6 +14,22 @@ pub enum Outcome {
         /// well, or says nothing, but there is no verdict that can be read.
         errcode: Option<i64>,
     },
+}
+
+/// What WeChat said about a medium.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Said {
+    /// How its check ended.
+    pub outcome: Outcome,
+    /// What was found in it, if the verdict is no pass.
+    pub findings: Vec<Finding>,
+}
+
+impl From<Outcome> for Said {
+    /// That alone: nothing was found.
+    fn from(outcome: Outcome) -> Self {
+        Self { outcome, findings: Vec::new() }
+    }
 }
 
 impl Outcome {

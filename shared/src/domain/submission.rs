@@ -1,5 +1,6 @@
 //! A submission and its life: the pure core. It takes an event and becomes the next submission; no clock, no I/O.
 
+mod case;
 mod chain;
 mod event;
 mod fetched;
@@ -9,10 +10,12 @@ mod telling;
 #[cfg(test)]
 mod tests;
 mod transitions;
+mod undo;
 mod url_access;
 
 use serde::{Deserialize, Serialize};
 
+pub use case::{Case, Cause, Class};
 pub use chain::{Chain, MAX_CHAIN, NotEditable, Replaces};
 pub use event::{Check, Event, Failure, ModeratorDecision, NotDecided, Paused};
 pub use fetched::Fetched;
@@ -20,10 +23,13 @@ pub use part::{Attempt, Ended, GivenUp, Part, PartName, PartState};
 pub use queue::{DueKind, Queue};
 pub use transitions::{ASK_LEASE, MAX_ATTEMPTS, PATIENCE, PUSH_WITHIN, WAITING_LOOK};
 
+pub use undo::{NotUndone, UNDO_WITHIN, Undo};
+
 use super::author::Actor;
 use super::clock::Timestamp;
 use super::ids::{AppId, AuthorId, Channel, OpenId, SubmissionId, UrlSecret};
 use super::media::MediaType;
+use super::moderator::Role;
 use super::sha256::Sha256;
 use super::text::Content;
 use super::verdict::{Label, Suggest};
@@ -156,6 +162,22 @@ pub struct Decision {
     /// Why, in the moderator's words; WeChat's reasons stand in the parts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// The same for whoever reads English, where the reason is one of the app's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason_en: Option<String>,
+    /// The code of the reason, where it is one of the app's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason_code: Option<String>,
+    /// What the moderator may do, where they decided in the console.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<Role>,
+}
+
+impl Decision {
+    /// A decision without a reason of its own.
+    pub fn by(decider: Decider) -> Self {
+        Self { decider, reason: None, reason_en: None, reason_code: None, role: None }
+    }
 }
 
 /// One picture or sound of a submission: the bytes that are judged, and only those.
@@ -244,6 +266,15 @@ pub struct Submission {
     /// The last decision; none while WeChat has not judged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decision: Option<Decision>,
+    /// It waits for people, and a moderator has left it to a lead.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub escalated: bool,
+    /// What a moderator's decision about a case may be taken back to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undo: Option<Undo>,
+    /// When a decision was last taken back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reopened_at: Option<Timestamp>,
     /// A moderator has spoken: no verdict overrides that.
     #[serde(default, skip_serializing_if = "is_false")]
     pub moderated: bool,
@@ -371,6 +402,9 @@ impl Submission {
             state: State::Pending,
             since: now,
             decision: None,
+            escalated: false,
+            undo: None,
+            reopened_at: None,
             moderated: false,
             parts: text.into_iter().chain(media).map(|name| Part::queued(name, now)).collect(),
             media: new.media,

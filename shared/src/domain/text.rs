@@ -97,12 +97,14 @@ pub struct Hints<'a> {
 /// leave it whole for whoever reads it. Control characters JSON can only write as `\u` escapes, and WeChat is said to
 /// pass anything that is written so.
 pub fn judged_form(text: &str) -> Cow<'_, str> {
+    if text.contains(is_unseen) { text.replace(is_unseen, "").into() } else { text.into() }
+}
+
+/// Whether a character is left out of the [`judged_form`].
+pub fn is_unseen(letter: char) -> bool {
     let ignorable = CodePointSetData::new::<DefaultIgnorableCodePoint>();
-    let unseen = |letter: char| {
-        (letter.is_control() && !matches!(letter, '\n' | '\r' | '\t'))
-            || (!letter.is_ascii() && ignorable.contains(letter))
-    };
-    if text.contains(unseen) { text.replace(unseen, "").into() } else { text.into() }
+    (letter.is_control() && !matches!(letter, '\n' | '\r' | '\t'))
+        || (!letter.is_ascii() && ignorable.contains(letter))
 }
 
 /// A text as it is stored and shown: as it was written, but for the characters that show what follows in another order

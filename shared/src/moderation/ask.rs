@@ -12,6 +12,7 @@ use crate::domain::access_state::Api;
 use crate::domain::author::Author;
 use crate::domain::base_url::BaseUrl;
 use crate::domain::clock::Clock;
+use crate::domain::finding::{Finding, MOST_FINDINGS};
 use crate::domain::ids::{OpenId, TraceId};
 use crate::domain::media_path;
 use crate::domain::outcome::Outcome;
@@ -65,7 +66,7 @@ fn failure_of(error: &AccessError) -> Failure {
 }
 
 /// Of the answers about two windows of a text the one that holds for both: risky is enough, even if the other was not
-/// judged; else both have to be, and the worse holds.
+/// judged; else both have to be, and the worse holds. What was found in either is found in the text.
 fn worse(
     one: Result<TextJudged, AccessError>,
     other: Result<TextJudged, AccessError>,
@@ -74,7 +75,11 @@ fn worse(
     match (one, other) {
         (Ok(judged), Err(_)) | (Err(_), Ok(judged)) if is_risky(&judged) => Ok(judged),
         (Err(error), _) | (_, Err(error)) => Err(error),
-        (Ok(one), Ok(other)) => Ok(if other.verdict.suggest > one.verdict.suggest { other } else { one }),
+        (Ok(one), Ok(other)) => {
+            let mut findings = [one.findings.as_slice(), &other.findings].concat();
+            findings.truncate(MOST_FINDINGS);
+            Ok(TextJudged { findings, ..if other.verdict.suggest > one.verdict.suggest { other } else { one } })
+        }
     }
 }
 
@@ -90,10 +95,18 @@ impl Checker {
     ) -> Result<TextJudged, AccessError> {
         let text = content.judged();
         let hints = content.hints();
-        let answers = join_all(windows(&text).into_iter().map(|window| {
+        let answers = join_all(windows(&text).into_iter().enumerate().map(async |(index, window)| {
             let check = TextCheck { content: window, hints, scene, openid };
             let wechat = self.access.wechat();
-            self.access.call(app, Api::Text, move |token| async move { wechat.check_text(&token, check, asked).await })
+            let call = move |token| async move { wechat.check_text(&token, check, asked).await };
+            let judged = self.access.call(app, Api::Text, call).await?;
+            let (verdict, mut findings) = (judged.verdict, judged.findings);
+            // People are shown where to look, even if nothing is said but that there is something.
+            if findings.is_empty() && verdict.suggest != Suggest::Pass {
+                findings.push(Finding::of(verdict));
+            }
+            let findings = findings.into_iter().map(|finding| finding.in_window(index)).collect();
+            Ok(TextJudged { verdict, findings, trace_id: judged.trace_id })
         }))
         .await;
         answers.into_iter().reduce(worse).unwrap_or(Err(AccessError::NothingToJudge))
@@ -112,6 +125,7 @@ impl Checker {
                 part: check.part,
                 attempt: check.attempt,
                 verdict: judged.verdict,
+                findings: judged.findings,
                 trace_id: judged.trace_id,
             },
             Err(error) => Event::Failed { part: check.part, attempt: check.attempt, failure: failure_of(&error) },
@@ -141,7 +155,13 @@ impl Checker {
         match answer {
             Ok(MediaAnswer::Taken(trace_id)) => Event::Taken { part: check.part, attempt: check.attempt, trace_id },
             Ok(MediaAnswer::Judged(verdict)) => {
-                Event::Judged { part: check.part, attempt: check.attempt, verdict, trace_id: None }
+                Event::Judged {
+                    part: check.part,
+                    attempt: check.attempt,
+                    verdict,
+                    findings: Vec::new(),
+                    trace_id: None,
+                }
             }
             Err(error) => failed(failure_of(&error)),
         }
@@ -235,12 +255,12 @@ impl Checker {
                 tracing::error!(event = "trace_id_twice", alarm = "trace", %app, %submission, %part, %trace_id, "WeChat gave a trace_id twice");
                 continue;
             }
-            let Some(outcome) = trace.outcome else { continue };
-            events.push(Event::pushed(link.part, link.attempt, outcome));
-            if outcome.is_risky() {
+            let Some(said) = trace.said else { continue };
+            events.push(Event::pushed(link.part, link.attempt, &said));
+            if said.outcome.is_risky() {
                 risky.push(trace_id);
             }
-            if let Outcome::Verdict(verdict) = outcome {
+            if let Outcome::Verdict(verdict) = said.outcome {
                 verdicts.push((link.part, (verdict, trace_id)));
             }
         }
@@ -306,7 +326,7 @@ mod tests {
 
     #[test]
     fn one_risky_window_is_enough_and_a_window_without_a_verdict_is_no_pass() {
-        let judged = |suggest| Ok(TextJudged { verdict: Verdict { suggest, label: None }, trace_id: None });
+        let judged = |suggest| Ok(TextJudged { verdict: Verdict { suggest, label: None }, findings: Vec::new(), trace_id: None });
         let failed = || Err(AccessError::Paused(Timestamp(0)));
         let suggest = |answer: Result<TextJudged, AccessError>| answer.map(|judged| judged.verdict.suggest).ok();
         use Suggest::{Pass, Review, Risky};

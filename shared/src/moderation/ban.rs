@@ -3,6 +3,7 @@
 use crate::domain::author::{Author, Ban};
 use crate::domain::clock::{Clock, Timestamp};
 use crate::domain::ids::{AppId, AuthorId, OpenId};
+use crate::domain::moderator::{LONGEST_BAN_BY_MODERATOR, Moderator};
 use crate::table::{Consistency, Table, TableError};
 
 /// A ban as a moderator sets it.
@@ -16,11 +17,46 @@ pub struct NewBan {
     pub moderator: String,
 }
 
-/// Sets or lifts an author's ban.
+/// Why a ban was not set or lifted.
+#[derive(Debug, thiserror::Error)]
+pub enum BanError {
+    /// No such author was ever seen.
+    #[error("no such author")]
+    NoAuthor,
+    /// Only a lead may: it is for longer than a moderator may ban, or touches a ban that is.
+    #[error("only a lead may set or lift such a ban")]
+    ForALead,
+    /// The table.
+    #[error(transparent)]
+    Table(#[from] TableError),
+}
+
+/// Sets or lifts an author's ban, as the owner wishes.
 pub async fn ban(table: &Table, clock: &Clock, app: &AppId, openid: &OpenId, new: NewBan) -> Result<(), TableError> {
-    let (id, now) = (AuthorId::of(app, openid), clock.now());
-    let author = table.author(app, &id, Consistency::Strong).await?;
+    let author = table.author(app, &AuthorId::of(app, openid), Consistency::Strong).await?;
     let author = author.unwrap_or_else(|| Author::new(app.clone(), openid.clone()));
+    set(table, clock, author, new).await
+}
+
+/// Sets or lifts the ban of an author whom we know, within what the moderator may.
+pub async fn ban_by_moderator(
+    table: &Table,
+    clock: &Clock,
+    moderator: &Moderator,
+    author: &AuthorId,
+    (until, reason): (Option<Timestamp>, String),
+) -> Result<(), BanError> {
+    let author = table.author(&moderator.app, author, Consistency::Strong).await?.ok_or(BanError::NoAuthor)?;
+    let longest = clock.now().plus(LONGEST_BAN_BY_MODERATOR);
+    let standing = author.ban().map(|ban| ban.until);
+    if !moderator.role.is_lead() && [until, standing].into_iter().flatten().any(|until| until > longest) {
+        return Err(BanError::ForALead);
+    }
+    Ok(set(table, clock, author, NewBan { until, reason, moderator: moderator.name.to_string() }).await?)
+}
+
+async fn set(table: &Table, clock: &Clock, author: Author, new: NewBan) -> Result<(), TableError> {
+    let (app, id, now) = (author.app.clone(), author.id(), clock.now());
     let NewBan { until, reason, moderator } = new;
     let ban = until.map(|until| Ban { until, reason, moderator, since: now });
     let set = |author: &mut Author| {

@@ -8,9 +8,14 @@ use crate::table::{Beside, Saved, Table, TableError};
 /// Why a decision was not taken.
 #[derive(Debug, thiserror::Error)]
 pub enum DecideError {
-    /// The submission does not stand as the moderator saw it.
-    #[error(transparent)]
-    NotDecided(#[from] NotDecided),
+    /// The submission does not stand as the moderator saw it, or is not theirs to decide.
+    #[error("{why}")]
+    NotDecided {
+        /// Why.
+        why: NotDecided,
+        /// How it stands.
+        standing: Box<Submission>,
+    },
     /// The table.
     #[error(transparent)]
     Table(#[from] TableError),
@@ -29,7 +34,9 @@ pub async fn decide(
     // in a submission's life, so this ends.
     loop {
         let mut decided = submission.clone();
-        decided.decide(decision.clone(), clock.now())?;
+        if let Err(why) = decided.decide(decision.clone(), clock.now()) {
+            return Err(DecideError::NotDecided { why, standing: Box::new(submission) });
+        }
         let overruled = overruled(&decided).into_iter().map(Beside::VerdictOverruled);
         let beside: Vec<_> = std::iter::once(Beside::DecisionRecord).chain(overruled).collect();
         match table.commit(Some(&submission), &mut decided, &beside).await? {

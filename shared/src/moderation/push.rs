@@ -4,7 +4,7 @@ use super::fetch::tell_unproven;
 use super::keep_verdict::{keep, keep_judged, keep_settled, settles};
 use crate::domain::clock::Clock;
 use crate::domain::ids::{AppId, TraceId};
-use crate::domain::outcome::Outcome;
+use crate::domain::outcome::{Outcome, Said};
 use crate::domain::submission::{Event, Submission};
 use crate::domain::verdict::Verdict;
 use crate::error::chain;
@@ -31,22 +31,22 @@ pub async fn take_push(
     clock: &Clock,
     app: &AppId,
     trace_id: &TraceId,
-    outcome: Outcome,
+    said: &Said,
 ) -> Result<Pushed, TableError> {
     let pushed = |changed| if changed { Pushed::Applied } else { Pushed::ChangedNothing };
-    if !outcome.is_risky()
+    if !said.outcome.is_risky()
         && let Some(link) = table.trace(app, trace_id, Consistency::Eventual).await?.link
     {
-        let applied = apply_outcome(table, clock, app, trace_id, &link, outcome).await;
+        let applied = apply_outcome(table, clock, app, trace_id, &link, said).await;
         if applied.is_err() {
             // The sweep joins it, should it not be pushed again. What went wrong is told already.
-            let _ = table.record_outcome(app, trace_id, outcome, clock.now()).await;
+            let _ = table.record_outcome(app, trace_id, said, clock.now()).await;
         }
         return applied.map(pushed);
     }
-    let trace = table.record_outcome(app, trace_id, outcome, clock.now()).await?;
+    let trace = table.record_outcome(app, trace_id, said, clock.now()).await?;
     let Some(link) = trace.link else { return Ok(Pushed::Parked) };
-    apply_outcome(table, clock, app, trace_id, &link, outcome).await.map(pushed)
+    apply_outcome(table, clock, app, trace_id, &link, said).await.map(pushed)
 }
 
 /// Applies the outcome of a trace to the submission that it is linked to. Says whether that changed it.
@@ -56,18 +56,19 @@ pub(super) async fn apply_outcome(
     app: &AppId,
     trace_id: &TraceId,
     link: &TraceLink,
-    outcome: Outcome,
+    said: &Said,
 ) -> Result<bool, TableError> {
-    if let Outcome::Verdict(verdict) = outcome
-        && outcome.is_risky()
+    if let Outcome::Verdict(verdict) = said.outcome
+        && said.outcome.is_risky()
     {
-        return apply_risky(table, clock, app, link, (verdict, trace_id)).await;
+        let event = Event::pushed(link.part, link.attempt, said);
+        return apply_risky(table, clock, app, (link, &event), (verdict, trace_id)).await;
     }
     // The cheap read is good enough: if it is behind, the conditional write says so and hands over the newest. Only what it
     // has nothing to write for may be behind unnoticed.
     for consistency in [Consistency::Eventual, Consistency::Strong] {
         let Some(submission) = table.submission(&link.submission, consistency).await? else { continue };
-        if apply_to(table, clock, submission, link, (outcome, trace_id)).await? {
+        if apply_to(table, clock, submission, link, (said, trace_id)).await? {
             return Ok(true);
         }
     }
@@ -80,10 +81,9 @@ async fn apply_risky(
     table: &Table,
     clock: &Clock,
     app: &AppId,
-    link: &TraceLink,
+    (link, event): (&TraceLink, &Event),
     (verdict, trace_id): (Verdict, &TraceId),
 ) -> Result<bool, TableError> {
-    let event = Event::pushed(link.part, link.attempt, Outcome::Verdict(verdict));
     let read = table.submission(&link.submission, Consistency::Strong);
     let submission = if let Some((scene, sha256)) = link.bytes {
         let judged = Judged { app, scene, sha256 };
@@ -97,7 +97,7 @@ async fn apply_risky(
     };
     if let Some(submission) = submission {
         let (beside, now) = ([Beside::RiskyApplied(app, trace_id)], clock.now());
-        let (_, written) = table.change_submission(submission, &beside, |one| one.apply(&event, now)).await?;
+        let (_, written) = table.change_submission(submission, &beside, |one| one.apply(event, now)).await?;
         if written {
             return Ok(true);
         }
@@ -117,14 +117,14 @@ async fn apply_to(
     clock: &Clock,
     submission: Submission,
     link: &TraceLink,
-    (outcome, trace_id): (Outcome, &TraceId),
+    (said, trace_id): (&Said, &TraceId),
 ) -> Result<bool, TableError> {
-    let (event, now) = (Event::pushed(link.part, link.attempt, outcome), clock.now());
+    let (event, now) = (Event::pushed(link.part, link.attempt, said), clock.now());
     let mut next = submission.clone();
     if !next.apply(&event, now) {
         return Ok(false);
     }
-    let verdict = match outcome {
+    let verdict = match said.outcome {
         Outcome::Verdict(verdict) => Some((verdict, trace_id)),
         Outcome::Failed { .. } => None,
     };

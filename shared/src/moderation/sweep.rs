@@ -57,9 +57,9 @@ async fn apply_risky(
 ) -> Result<Processed, TableError> {
     let (table, clock) = (&checker.table, &checker.clock);
     let trace = table.trace(&app.id, trace_id, Consistency::Strong).await?;
-    match (trace.link, trace.outcome) {
-        (Some(link), Some(outcome)) => {
-            apply_outcome(table, clock, &app.id, trace_id, &link, outcome).await?;
+    match (trace.link, trace.said) {
+        (Some(link), Some(said)) => {
+            apply_outcome(table, clock, &app.id, trace_id, &link, &said).await?;
             Ok(Processed::Done)
         }
         // Whoever writes the link reads the verdict with it.

@@ -9,13 +9,13 @@ use aws_sdk_dynamodb::types::{
     CancellationReason, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
 };
 use futures_util::future::try_join_all;
-use serde::Serialize;
 
+use super::decisions::DecisionRecord;
 use super::item::{Document, Item, from_item, json, key, not_built, number, text, text_of, to_item};
 use super::{Consistency, Judged, Table, TableError, back_off, classify, keys};
 use crate::domain::ids::{AppId, SubmissionId, TraceId};
 use crate::domain::sha256::Sha256;
-use crate::domain::submission::{Decider, Submission};
+use crate::domain::submission::Submission;
 use crate::error::Cause;
 use crate::metrics::record_change;
 
@@ -32,6 +32,8 @@ pub enum Beside<'a> {
     DecisionRecord,
     /// The risky verdict of a trace is applied: it need not be looked for any more.
     RiskyApplied(&'a AppId, &'a TraceId),
+    /// Its case is put where it belongs, for older releases put the submission itself into the queue.
+    CasePlaced,
     /// What WeChat said about these bytes of the submission is overruled: nobody takes it over any more.
     VerdictOverruled(Sha256),
 }
@@ -54,16 +56,6 @@ enum NotWritten {
     /// Another transaction held the item, or DynamoDB was busy with one part of ours.
     Busy(TableError),
     Failed(TableError),
-}
-
-/// A decision that a person made, as it is kept.
-#[derive(Serialize)]
-struct DecisionRecord<'a> {
-    state: &'static str,
-    by: Option<&'a Decider>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<&'a str>,
-    at: String,
 }
 
 /// A random number that marks one write as ours.
@@ -120,7 +112,7 @@ impl Table {
         beside: &[Beside<'_>],
     ) -> Result<Saved<Submission>, TableError> {
         let mut beside =
-            beside.iter().map(|beside| self.item_beside(submission, *beside)).collect::<Result<Vec<_>, _>>()?;
+            beside.iter().map(|beside| self.item_beside(before, submission, *beside)).collect::<Result<Vec<_>, _>>()?;
         if submission.moves_chain(before) {
             // On the heap, for it is large, and what is no edit needs none of it.
             return Box::pin(self.commit_in_chain(before, submission, &beside)).await;
@@ -128,6 +120,7 @@ impl Table {
         if submission.is_told(before) {
             beside.push(self.telling_of(submission)?);
         }
+        beside.extend(self.case_moved(before, submission)?);
         let saved = self.write(submission, &beside).await?;
         if matches!(saved, Saved::Done) {
             record_change(before, submission);
@@ -149,8 +142,11 @@ impl Table {
             let moved: Vec<_> = standing.iter().zip(&others).filter(|(standing, other)| standing != other).collect();
             let mut puts = moved.iter().map(|(_, other)| self.put_of_chain(other)).collect::<Result<Vec<_>, _>>()?;
             let all = moved.iter().map(|(standing, other)| (Some(*standing), *other)).chain([(before, &changed)]);
-            for (_, told) in all.filter(|(before, after)| after.is_told(*before)) {
-                puts.push(self.telling_of(told)?);
+            for (before, after) in all {
+                if after.is_told(before) {
+                    puts.push(self.telling_of(after)?);
+                }
+                puts.extend(self.case_moved(before, after)?);
             }
             match self.write(&mut changed, &[puts.as_slice(), beside].concat()).await {
                 Ok(Saved::Done) => {
@@ -240,24 +236,24 @@ impl Table {
         Err(TableError::Contended { key: document.key().0 }.into())
     }
 
-    fn item_beside(&self, submission: &Submission, beside: Beside<'_>) -> Result<TransactWriteItem, TableError> {
+    fn item_beside(
+        &self,
+        before: Option<&Submission>,
+        submission: &Submission,
+        beside: Beside<'_>,
+    ) -> Result<TransactWriteItem, TableError> {
         let refused = not_built("TransactWriteItems");
         match beside {
             Beside::DecisionRecord => {
-                let decision = submission.decision.as_ref();
-                let record = DecisionRecord {
-                    state: submission.state.as_str(),
-                    by: decision.map(|decision| &decision.decider),
-                    reason: decision.and_then(|decision| decision.reason.as_deref()),
-                    at: submission.since.to_string(),
-                };
+                let record = DecisionRecord::of(before, submission);
                 let partition = keys::submission(&submission.id);
                 let json = json(&record, &partition)?;
-                let mut item = key(partition, &format!("D#{:09}", submission.version + 1));
+                let mut item = key(partition, &DecisionRecord::sort_key(submission.version + 1));
                 item.insert("doc".to_owned(), text(json));
                 let put = Put::builder().table_name(&self.name).set_item(Some(item)).build().map_err(refused)?;
                 Ok(TransactWriteItem::builder().put(put).build())
             }
+            Beside::CasePlaced => self.case_of(submission),
             Beside::RiskyApplied(app, trace_id) => {
                 let update = Update::builder()
                     .table_name(&self.name)

@@ -1,9 +1,9 @@
 //! The keys of items and indexes: which item stands where.
 
 use crate::domain::clock::Timestamp;
-use crate::domain::ids::{AppId, AuthorId, Channel, SubmissionId, TraceId};
+use crate::domain::ids::{AppId, AuthorId, Channel, ModeratorKey, SubmissionId, TraceId};
 use crate::domain::sha256::Sha256;
-use crate::domain::submission::{DueKind, Scene};
+use crate::domain::submission::{Case, Class, DueKind, Scene};
 
 /// How many shards the due queue has.
 ///
@@ -79,6 +79,27 @@ pub(super) fn letter(kind: DueKind) -> char {
 
 pub(super) fn review(app: &AppId) -> String {
     format!("review#{app}")
+}
+
+/// The letter of a class of cases in the review queue: those of the same class stand together. Submissions that older releases
+/// put there themselves begin with the digits of a moment, and stand before all of these.
+pub(super) fn class(class: Class) -> char {
+    match class {
+        Class::Ordinary => 'm',
+        Class::Escalated => 'z',
+    }
+}
+
+/// A case's place in the review queue. What filters ask for stands in it.
+pub(super) fn place_of_case(case: &Case, id: &SubmissionId) -> String {
+    let channel = case.channel.as_ref().map_or("", Channel::as_str);
+    let (class, since, scene) = (class(case.class), moment(case.since), case.scene.as_str());
+    format!("{class}#{since}#{channel}#{scene}#{}#{id}", case.cause)
+}
+
+/// A moderator: links, sessions, and what is kept of their work.
+pub(super) fn moderator(app: &AppId, key: &ModeratorKey) -> String {
+    format!("M#{app}#{key}")
 }
 
 /// Decisions that could not be told and were given up.

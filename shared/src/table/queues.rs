@@ -69,7 +69,7 @@ enum Order {
     NewestFirst,
 }
 
-fn id_of(item: &Item) -> Result<SubmissionId, TableError> {
+pub(super) fn id_of(item: &Item) -> Result<SubmissionId, TableError> {
     let key = text_of(item, "pk").unwrap_or_default();
     keys::submission_of(&key).ok_or_else(|| TableError::Corrupt { key, reason: "not a submission's key".to_owned() })
 }
@@ -98,8 +98,8 @@ pub fn place_by_author(created_at: Timestamp, id: &SubmissionId) -> String {
     keys::moment_of(created_at, id)
 }
 
-/// What a submission's place in a channel's feed or in the review queue is.
-pub fn place_in_queue(since: Timestamp, id: &SubmissionId) -> String {
+/// What a submission's place in a channel's feed is.
+pub fn place_in_feed(since: Timestamp, id: &SubmissionId) -> String {
     keys::moment_of(since, id)
 }
 

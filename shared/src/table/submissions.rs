@@ -44,7 +44,6 @@ impl Document for Submission {
                 let letter = keys::letter(DueKind::of(self));
                 Some((keys::due(self.id.spread()), keys::due_at(at, &self.app, letter)))
             }
-            Some(Queue::Review { app, since }) => Some((keys::review(&app), keys::moment_of(since, &self.id))),
             Some(Queue::Feed { app, channel, since }) => {
                 Some((keys::feed(&app, &channel), keys::moment_of(since, &self.id)))
             }

@@ -9,10 +9,11 @@ use super::item::{Item, json, key, text, text_of};
 use super::{Consistency, Table, TableError, classify, keys};
 use crate::domain::clock::Timestamp;
 use crate::domain::ids::{AppId, SubmissionId, TraceId};
-use crate::domain::outcome::Outcome;
+use crate::domain::finding::Finding;
+use crate::domain::outcome::{Outcome, Said};
 use crate::domain::sha256::Sha256;
 use crate::domain::submission::{PartName, Scene};
-use crate::domain::verdict::Suggest;
+use crate::domain::verdict::{Label, Suggest, Verdict};
 
 /// How long a trace is kept; a push comes within half an hour, its repeats soon after.
 const TRACE_LIFE: Duration = Duration::from_secs(7 * 24 * 3600);
@@ -50,7 +51,24 @@ pub struct Trace {
     /// The check that it belongs to, once the answer to the check was written down.
     pub link: Option<TraceLink>,
     /// What was pushed about it. Whatever came first, the worst verdict holds, and any verdict counts more than a failure.
-    pub outcome: Option<Outcome>,
+    pub said: Option<Said>,
+}
+
+/// What a kept verdict has beside it; older code reads the verdict alone.
+#[derive(Deserialize)]
+struct Found {
+    #[serde(default)]
+    findings: Vec<Finding>,
+}
+
+/// A verdict as it is kept, with what was found.
+#[derive(Serialize)]
+struct Kept<'a> {
+    suggest: Suggest,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    label: Option<Label>,
+    #[serde(skip_serializing_if = "<[Finding]>::is_empty")]
+    findings: &'a [Finding],
 }
 
 const LINK: &str = "link";
@@ -73,13 +91,14 @@ fn parse<T: for<'de> Deserialize<'de>>(item: &Item, name: &str) -> Result<Option
 }
 
 fn trace_in(item: &Item) -> Result<Trace, TableError> {
-    let mut outcome = item.contains_key(FAILED).then_some(Outcome::Failed { errcode: None });
+    let mut said = item.contains_key(FAILED).then(|| Said::from(Outcome::Failed { errcode: None }));
     for suggest in [Suggest::Pass, Suggest::Review, Suggest::Risky] {
-        if let Some(verdict) = parse(item, attribute(suggest))? {
-            outcome = Some(Outcome::Verdict(verdict));
+        let name = attribute(suggest);
+        if let (Some(verdict), Some(Found { findings })) = (parse(item, name)?, parse(item, name)?) {
+            said = Some(Said { outcome: Outcome::Verdict(verdict), findings });
         }
     }
-    Ok(Trace { link: parse(item, LINK)?, outcome })
+    Ok(Trace { link: parse(item, LINK)?, said })
 }
 
 impl Table {
@@ -103,21 +122,24 @@ impl Table {
         &self,
         app: &AppId,
         trace_id: &TraceId,
-        outcome: Outcome,
+        said: &Said,
         now: Timestamp,
     ) -> Result<Trace, TableError> {
-        let said = match outcome {
-            Outcome::Verdict(verdict) => (attribute(verdict.suggest), AttributeValue::S(json(&verdict, "T#")?)),
+        let due = said.outcome.is_risky().then(|| now.plus(RISKY_DUE_AFTER));
+        let said = match said.outcome {
+            Outcome::Verdict(Verdict { suggest, label }) => {
+                let kept = Kept { suggest, label, findings: &said.findings };
+                (attribute(suggest), AttributeValue::S(json(&kept, "T#")?))
+            }
             Outcome::Failed { .. } => (FAILED, AttributeValue::Bool(true)),
         };
-        let due = outcome.is_risky().then(|| now.plus(RISKY_DUE_AFTER));
         trace_in(&self.note(app, trace_id, said, now, due).await?)
     }
 
     /// What is known of a trace.
     pub async fn trace(&self, app: &AppId, trace_id: &TraceId, consistency: Consistency) -> Result<Trace, TableError> {
         let item = self.raw_get(&keys::trace(app, trace_id), "T", consistency).await?;
-        item.as_ref().map_or(Ok(Trace { link: None, outcome: None }), trace_in)
+        item.as_ref().map_or(Ok(Trace { link: None, said: None }), trace_in)
     }
 
     /// The risky verdict of a trace need not be looked for any more.

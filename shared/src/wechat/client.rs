@@ -12,8 +12,10 @@ use http_body::{Frame, SizeHint};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
+use super::detail::findings;
 use super::error::{Class, WeChatError};
 use crate::domain::base_url::BaseUrl;
+use crate::domain::finding::Finding;
 use crate::domain::ids::{AppId, OpenId, TraceId};
 use crate::domain::media::MediaKind;
 use crate::domain::submission::Scene;
@@ -46,6 +48,8 @@ pub struct FreshToken {
 pub struct TextJudged {
     /// The verdict.
     pub verdict: Verdict,
+    /// What was found, if it is no pass.
+    pub findings: Vec<Finding>,
     /// WeChat's name for the check.
     pub trace_id: Option<TraceId>,
 }
@@ -177,6 +181,7 @@ struct LoginAnswer {
 struct TextAnswer {
     result: Option<ResultFields>,
     trace_id: Option<String>,
+    detail: Option<serde_json::Value>,
 }
 
 #[derive(Deserialize)]
@@ -375,13 +380,15 @@ impl WeChat {
         let url = self.with_token("wxa/msg_sec_check", token);
         let answer: TextAnswer = match self.post(API, Twice::Harmless, url, &body, asked).await {
             Err(error) if error.class == Class::Risky => {
-                return Ok(TextJudged { verdict: V1_RISKY, trace_id: None });
+                return Ok(TextJudged { verdict: V1_RISKY, findings: Vec::new(), trace_id: None });
             }
             answer => answer?,
         };
         let result = answer.result.ok_or_else(|| WeChatError::unanswered(API, "no result in the answer"))?;
+        let verdict = Verdict::from_result(result.suggest.as_deref(), result.label);
         Ok(TextJudged {
-            verdict: Verdict::from_result(result.suggest.as_deref(), result.label),
+            findings: findings(verdict, answer.detail.as_ref()),
+            verdict,
             trace_id: answer.trace_id.and_then(|trace_id| TraceId::parse(&trace_id).ok()),
         })
     }

@@ -18,8 +18,7 @@ use self::fields::Malformed;
 use super::envelope::{self, EnvelopeError, PushKey};
 use crate::domain::clock::Timestamp;
 use crate::domain::ids::{AppId, TraceId};
-use crate::domain::outcome::Outcome;
-use crate::domain::verdict::{Suggest, Verdict};
+use crate::domain::outcome::Said;
 
 /// The largest body that is read; WeChat's own have a few hundred bytes.
 pub const MAX_PUSH_BYTES: usize = 1 << 20;
@@ -139,8 +138,8 @@ pub enum PushEvent {
 pub struct MediaCheck {
     /// Which check; the answer to `media_check_async` named it.
     pub trace_id: TraceId,
-    /// How it ended.
-    pub outcome: Outcome,
+    /// How it ended, and what was found.
+    pub said: Said,
 }
 
 /// Why a push is not taken, by what its sender is to be told. The texts in it are for the operator alone.
@@ -238,13 +237,7 @@ fn push_in(app: &AppId, body: &Body<'_>, secured: bool) -> Result<Push, PushErro
         if !fields.may_be_about(app) {
             return Err(PushError::WrongApp);
         }
-        let outcome = match fields.outcome() {
-            Outcome::Verdict(verdict) if !secured => {
-                Outcome::Verdict(Verdict { suggest: verdict.suggest.max(Suggest::Review), ..verdict })
-            }
-            outcome => outcome,
-        };
-        PushEvent::MediaCheck(MediaCheck { trace_id: fields.trace_id()?, outcome })
+        PushEvent::MediaCheck(MediaCheck { trace_id: fields.trace_id()?, said: fields.said(secured) })
     } else {
         PushEvent::Other { msg_type: head.msg_type().unwrap_or_default(), event: head.event() }
     };

@@ -25,7 +25,7 @@ fn signed(encrypt: Option<&str>) -> PushQuery {
 
 fn is_pass(push: &Push) -> bool {
     let PushEvent::MediaCheck(check) = &push.event else { return false };
-    matches!(check.outcome, Outcome::Verdict(Verdict { suggest: Suggest::Pass, .. }))
+    matches!(check.said.outcome, Outcome::Verdict(Verdict { suggest: Suggest::Pass, .. }))
 }
 
 fuzz_target!(|input: &[u8]| {

@@ -119,6 +119,8 @@ impl Submission {
                 for other in others.filter(|other| other.state == State::Approved || is_older(other)) {
                     other.withdraw(Actor::Author, now);
                     other.replaced_by = Some(self.id.clone());
+                    // What it took the place of is erased, so there is no way back.
+                    self.undo = None;
                 }
                 chain.live = Some(self.id.clone());
             }

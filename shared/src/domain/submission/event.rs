@@ -2,7 +2,10 @@
 
 use crate::domain::clock::Timestamp;
 use crate::domain::ids::{TraceId, UrlSecret};
-use crate::domain::outcome::Outcome;
+use crate::domain::desk::RejectReason;
+use crate::domain::finding::Finding;
+use crate::domain::moderator::Role;
+use crate::domain::outcome::{Outcome, Said};
 use crate::domain::verdict::Verdict;
 
 use super::part::PartName;
@@ -27,6 +30,8 @@ pub enum Event {
         attempt: usize,
         /// What WeChat said.
         verdict: Verdict,
+        /// What was found, if it is no pass.
+        findings: Vec<Finding>,
         /// For the text: WeChat's name for the check that decided. A medium's is known already.
         trace_id: Option<TraceId>,
     },
@@ -88,9 +93,11 @@ pub enum Failure {
 
 impl Event {
     /// What WeChat pushed about the check that was attempt `attempt` of `part`.
-    pub fn pushed(part: PartName, attempt: usize, outcome: Outcome) -> Self {
-        match outcome {
-            Outcome::Verdict(verdict) => Self::Judged { part, attempt, verdict, trace_id: None },
+    pub fn pushed(part: PartName, attempt: usize, said: &Said) -> Self {
+        match said.outcome {
+            Outcome::Verdict(verdict) => {
+                Self::Judged { part, attempt, verdict, findings: said.findings.clone(), trace_id: None }
+            }
             Outcome::Failed { .. } => Self::Failed { part, attempt, failure: Failure::NoVerdict },
         }
     }
@@ -131,10 +138,14 @@ pub struct Check {
 pub struct ModeratorDecision {
     /// Public from now on, or not.
     pub approve: bool,
-    /// Why.
+    /// Why, for whoever reads Chinese, or in the moderator's own words.
     pub reason: String,
+    /// The reason of the app's list that it is, if it is one.
+    pub listed: Option<RejectReason>,
     /// Who, by the name the owner's backend knows.
     pub moderator: String,
+    /// What they may do in the console; none where the owner's backend decides, which may do anything.
+    pub role: Option<Role>,
     /// The version that the moderator looked at.
     pub version: u64,
 }
@@ -148,6 +159,9 @@ pub enum NotDecided {
     /// It is withdrawn.
     #[error("the submission is withdrawn")]
     Withdrawn,
+    /// It was escalated, and whoever decides is no lead.
+    #[error("the case waits for a lead")]
+    ForALead,
     /// What was decided about is erased, so it cannot be restored.
     #[error("the submission is erased")]
     Erased,

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::clock::Timestamp;
+use crate::domain::finding::Finding;
 use crate::domain::ids::{TraceId, UrlSecret};
 use crate::domain::verdict::{Suggest, Verdict};
 
@@ -81,7 +82,7 @@ pub enum Ended {
 }
 
 /// Why WeChat is not asked about a part any more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum GivenUp {
     /// All attempts failed, or their pushes were lost.
@@ -140,6 +141,9 @@ pub struct Part {
     /// WeChat's name for the check of another submission whose verdict about the same bytes holds here.
     #[serde(rename = "k", default, skip_serializing_if = "Option::is_none")]
     pub known: Option<TraceId>,
+    /// What WeChat found in it, where the verdict that holds is no pass; gone when the content is.
+    #[serde(rename = "d", default, skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<Finding>,
     /// How often in a row WeChat could not even be asked; the next try waits longer each time.
     #[serde(rename = "b", default, skip_serializing_if = "is_zero_u32")]
     pub setbacks: u32,
@@ -166,7 +170,7 @@ fn is_zero_i64(value: &i64) -> bool {
 impl Part {
     /// A part that WeChat has not been asked about.
     pub fn queued(name: PartName, due: Timestamp) -> Self {
-        Self { name, state: PartState::Queued { due }, attempts: Vec::new(), known: None, setbacks: 0, paused_ms: 0 }
+        Self { name, state: PartState::Queued { due }, attempts: Vec::new(), known: None, findings: Vec::new(), setbacks: 0, paused_ms: 0 }
     }
 
     /// The verdict that holds, if there is one.

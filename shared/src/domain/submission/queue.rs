@@ -12,13 +12,6 @@ pub enum Queue {
         /// When.
         at: Timestamp,
     },
-    /// The review queue of its app: a person has to decide.
-    Review {
-        /// Which app.
-        app: AppId,
-        /// Since when.
-        since: Timestamp,
-    },
     /// A channel's feed.
     Feed {
         /// Which app.
@@ -64,13 +57,13 @@ impl Submission {
         }
         match self.state {
             State::Pending => self.due.map(|at| Queue::Due { at }),
-            State::InReview => Some(Queue::Review { app: self.app.clone(), since: self.since }),
             State::Approved => self.channel.as_ref().map(|channel| Queue::Feed {
                 app: self.app.clone(),
                 channel: channel.clone(),
                 since: self.since,
             }),
-            State::Rejected | State::Withdrawn => None,
+            // Of what waits for people its case stands in the review queue.
+            State::InReview | State::Rejected | State::Withdrawn => None,
         }
     }
 

@@ -20,7 +20,14 @@ impl Submission {
                 Decider::Author => ("author", None),
                 Decider::Owner => ("owner", None),
             };
-            json!({"by": by, "moderator": moderator, "reason": decision.reason})
+            let mut told = json!({"by": by, "moderator": moderator, "reason": decision.reason});
+            if let (Some(fields), Some(code)) = (told.as_object_mut(), &decision.reason_code) {
+                fields.insert("reason_code".to_owned(), json!(code));
+            }
+            if let (Some(fields), State::InReview) = (told.as_object_mut(), self.state) {
+                fields.insert("reopened".to_owned(), json!(true));
+            }
+            told
         });
         let reasons = self.reasons();
         let reasons = reasons.iter().map(|reason| match reason.why {
@@ -41,7 +48,7 @@ impl Submission {
         });
         json!({
             "type": format!("submission.{}", self.state.as_str()),
-            "timestamp": self.since.to_string(),
+            "timestamp": self.moved_at().to_string(),
             "data": {
                 "id": self.id, "app_id": self.app, "external_id": self.external_id,
                 "vouched": self.vouched, "version": version, "state": self.state,

@@ -83,7 +83,7 @@ fn judged(part: PartName, suggest: Suggest) -> Event {
 }
 
 fn judged_in(part: PartName, attempt: usize, suggest: Suggest) -> Event {
-    Event::Judged { part, attempt, verdict: verdict(suggest), trace_id: None }
+    Event::Judged { part, attempt, verdict: verdict(suggest), findings: Vec::new(), trace_id: None }
 }
 
 fn trace(part: PartName, attempt: usize) -> TraceId {
@@ -105,7 +105,7 @@ fn part(submission: &Submission, name: PartName) -> &Part {
 fn decision(submission: &Submission, approve: bool) -> ModeratorDecision {
     // What was changed and not written is seen once it is.
     let version = submission.version.max(submission.moved);
-    ModeratorDecision { approve, reason: "because".into(), moderator: "li".into(), version }
+    ModeratorDecision { approve, reason: "because".into(), moderator: "li".into(), listed: None, role: None, version }
 }
 
 /// As the table keeps it, and back. Id, app and author stand in the item's keys, the version beside the document.
@@ -353,8 +353,8 @@ fn it_stands_in_at_most_one_queue() {
         submission.queue()
     });
     let channel = Channel::parse("square").unwrap();
-    assert_eq!(queues.next().unwrap(), Some(Queue::Feed { app: app.clone(), channel, since }));
-    assert_eq!(queues.next().unwrap(), Some(Queue::Review { app, since }));
+    assert_eq!(queues.next().unwrap(), Some(Queue::Feed { app, channel, since }));
+    assert_eq!(queues.next().unwrap(), None, "its case waits for people");
     assert_eq!(queues.next().unwrap(), None);
 }
 

@@ -7,7 +7,9 @@ use super::{
     PartName, PartState, Paused, State, Submission,
 };
 use crate::domain::clock::Timestamp;
+use crate::domain::finding::Finding;
 use crate::domain::ids::{TraceId, UrlSecret};
+use crate::domain::moderator::Role;
 use crate::domain::text::Content;
 use crate::domain::verdict::{Suggest, Verdict};
 
@@ -107,7 +109,7 @@ impl Part {
     fn judge(
         &mut self,
         attempt: usize,
-        verdict: Verdict,
+        (verdict, findings): (Verdict, &[Finding]),
         trace_id: Option<&TraceId>,
         (size, undecided): (Option<u64>, bool),
         now: Timestamp,
@@ -117,6 +119,9 @@ impl Part {
             return self.pass_unproven(attempt, now);
         }
         let holds = self.hold(verdict, undecided);
+        if holds {
+            self.findings = if verdict.suggest == Suggest::Pass { Vec::new() } else { findings.to_vec() };
+        }
         if holds
             && let Some(trace_id) = trace_id
             && let Some(attempt) = self.attempts.get_mut(attempt)
@@ -162,6 +167,7 @@ impl Part {
         let holds = self.hold(verdict, undecided);
         if holds {
             self.known = trace_id.cloned();
+            self.findings.clear();
         }
         holds
     }
@@ -192,9 +198,9 @@ impl Submission {
         let undecided = matches!(self.state, State::Pending | State::InReview);
         let changed = match event {
             Event::Taken { part, attempt, trace_id } => self.taken(*part, *attempt, trace_id, now),
-            Event::Judged { part, attempt, verdict, trace_id } => {
+            Event::Judged { part, attempt, verdict, findings, trace_id } => {
                 let about = (self.size_of(*part), undecided);
-                self.part_mut(*part).is_some_and(|part| part.judge(*attempt, *verdict, trace_id.as_ref(), about, now))
+                self.part_mut(*part).is_some_and(|part| part.judge(*attempt, (*verdict, findings), trace_id.as_ref(), about, now))
             }
             Event::Known { part, verdict, trace_id } => {
                 self.part_mut(*part).is_some_and(|part| part.take_known(*verdict, trace_id.as_ref(), undecided))
@@ -281,7 +287,7 @@ impl Submission {
         // A submission without parts cannot be made; were there one, it would not be approved for having none.
         if moves && !self.parts.is_empty() {
             self.become_state(next, now);
-            self.decision = (next != State::InReview).then_some(Decision { decider: Decider::Wechat, reason: None });
+            self.decision = (next != State::InReview).then(|| Decision::by(Decider::Wechat));
         }
     }
 
@@ -289,10 +295,14 @@ impl Submission {
         self.state = state;
         self.since = now;
         self.due = None;
+        self.escalated = false;
+        self.undo = None;
         self.moved = self.version + 1;
         if self.is_erased() {
             self.text_sha256 = self.text_sha256().filter(|_| state != State::Withdrawn);
             self.content = Content::default();
+            // A keyword is a piece of the text.
+            self.parts.iter_mut().for_each(|part| part.findings.clear());
             if !self.erased_once {
                 self.erase_due = (!self.media.is_empty()).then_some(now);
             }
@@ -385,10 +395,33 @@ impl Submission {
         if !(self.moved..=self.version.max(self.moved)).contains(&by.version) {
             return Err(NotDecided::Moved);
         }
+        if self.escalated && by.role == Some(Role::Moderator) {
+            return Err(NotDecided::ForALead);
+        }
+        let undo = self.undo_of_decision();
         self.become_state(if by.approve { State::Approved } else { State::Rejected }, now);
+        self.undo = undo.filter(|_| !self.is_erased());
         self.moderated = true;
-        self.decision = Some(Decision { decider: Decider::Moderator(by.moderator), reason: Some(by.reason) });
+        self.decision = Some(Decision {
+            reason: Some(by.reason),
+            reason_en: by.listed.as_ref().map(|listed| listed.en.clone()),
+            reason_code: by.listed.map(|listed| listed.code),
+            role: by.role,
+            ..Decision::by(Decider::Moderator(by.moderator))
+        });
         Ok(())
+    }
+
+    /// Leaves a case to a lead. Says whether anything changed.
+    ///
+    /// # Errors
+    /// When it does not wait for people any more.
+    pub fn escalate(&mut self) -> Result<bool, NotDecided> {
+        match self.state {
+            State::InReview => Ok(!std::mem::replace(&mut self.escalated, true)),
+            State::Withdrawn => Err(NotDecided::Withdrawn),
+            State::Pending | State::Approved | State::Rejected => Err(NotDecided::Moved),
+        }
     }
 
     /// Takes it back for good: what was written goes at once, the bytes are due to be erased, the record stays.
@@ -402,7 +435,7 @@ impl Submission {
             Actor::Author => Decider::Author,
             Actor::Owner => Decider::Owner,
         };
-        self.decision = Some(Decision { decider, reason: None });
+        self.decision = Some(Decision::by(decider));
         self.openid = None;
         self.metadata = None;
         // Its bytes may be gone already; what is withdrawn is not known by its hashes either.

@@ -6,12 +6,18 @@ use quick_xml::Reader;
 use quick_xml::escape::resolve_predefined_entity;
 use quick_xml::events::Event as Xml;
 use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::Value;
 
 use super::fields::{CheckResult, Malformed, MediaCheckFields, ResultFields, Scalar};
 use crate::domain::clock::Timestamp;
 
 /// XML is read to this depth; WeChat's has four.
 const MAX_DEPTH: usize = 64;
+
+/// What comes any number of times, one entry of a list each: what each strategy found.
+const DETAIL: &str = "detail";
+/// What is read of such an entry.
+const OF_DETAIL: [&str; 6] = ["strategy", "errcode", "suggest", "label", "prob", "keyword"];
 
 /// How much is kept of a name that nobody here knows.
 const MAX_NAME_CHARS: usize = 64;
@@ -91,9 +97,10 @@ impl<'a> Body<'a> {
                     trace_id: fields.scalar("trace_id"),
                     version: fields.scalar("version"),
                     errcode: fields.scalar("errcode"),
-                    result: fields.0.remove("result").map(Element::into_result),
+                    result: fields.named.remove("result").map(Element::into_result),
                     status_code: fields.scalar("status_code"),
                     isrisky: fields.scalar("isrisky"),
+                    detail: Some(Value::Array(fields.details.into_iter().map(Element::into_detail).collect())),
                 })
             }
         }
@@ -152,20 +159,30 @@ impl Element {
         let (suggest, label) = (self.fields.scalar("suggest"), self.fields.scalar("label"));
         CheckResult::Fields(ResultFields { suggest, label })
     }
+
+    /// The entry as it would stand in JSON.
+    fn into_detail(self) -> Value {
+        let fields = self.fields.named.into_iter().map(|(name, field)| (name, field.text.trim_ascii().into()));
+        Value::Object(fields.collect())
+    }
 }
 
 /// The elements with the names that were asked for, directly below the root or directly below one of those.
 #[derive(Default)]
-struct Fields(BTreeMap<String, Element>);
+struct Fields {
+    named: BTreeMap<String, Element>,
+    /// Each of those named [`DETAIL`].
+    details: Vec<Element>,
+}
 
 impl Fields {
     fn scalar(&mut self, name: &str) -> Option<Scalar> {
-        self.0.remove(name).map(Element::into_scalar)
+        self.named.remove(name).map(Element::into_scalar)
     }
 
     /// Keeps an element of `names`, once.
     fn keep(&mut self, names: &[&str], element: Element) -> Result<(), Malformed> {
-        if names.contains(&element.name.as_str()) && self.0.insert(element.name.clone(), element).is_some() {
+        if names.contains(&element.name.as_str()) && self.named.insert(element.name.clone(), element).is_some() {
             return Err(Malformed("an element comes twice"));
         }
         Ok(())
@@ -193,7 +210,14 @@ impl Fields {
                 Xml::End(_) => {
                     let element = open.pop().ok_or(Malformed("not XML"))?;
                     match (open.len(), open.last_mut()) {
+                        (1, Some(parent)) if element.name == DETAIL => parent.fields.details.push(element),
                         (1, Some(parent)) => parent.fields.keep(names, element)?,
+                        // Nothing depends on it, so that it refuses nothing: the first of a name counts.
+                        (2, Some(parent)) if parent.name == DETAIL => {
+                            if OF_DETAIL.contains(&element.name.as_str()) {
+                                parent.fields.named.entry(element.name.clone()).or_insert(element);
+                            }
+                        }
                         (2, Some(parent)) if names.contains(&parent.name.as_str()) => {
                             parent.fields.keep(inner_names, element)?;
                         }

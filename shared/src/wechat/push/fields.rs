@@ -117,4 +117,6 @@ pub(super) struct MediaCheckFields {
     pub(super) result: Option<CheckResult>,
     pub(super) status_code: Option<Scalar>,
     pub(super) isrisky: Option<Scalar>,
+    /// What each strategy found, as it came.
+    pub(super) detail: Option<Value>,
 }

@@ -5,8 +5,9 @@
 
 use super::fields::{CheckResult, Malformed, MediaCheckFields, ResultFields, Scalar};
 use crate::domain::ids::{AppId, TraceId};
-use crate::domain::outcome::Outcome;
+use crate::domain::outcome::{Outcome, Said};
 use crate::domain::verdict::{Suggest, Verdict};
+use crate::wechat::detail;
 
 /// WeChat says that all went well, or says nothing, but there is no verdict that can be read.
 const UNREADABLE: Outcome = Outcome::Failed { errcode: None };
@@ -31,8 +32,23 @@ impl MediaCheckFields {
         text.and_then(|text| TraceId::parse(text).ok()).ok_or(Malformed("no trace_id"))
     }
 
+    /// What the fields come to, and what was found; in plaintext mode a pass counts as doubt.
+    pub(super) fn said(&self, secured: bool) -> Said {
+        let outcome = match self.outcome() {
+            Outcome::Verdict(verdict) if !secured => {
+                Outcome::Verdict(Verdict { suggest: verdict.suggest.max(Suggest::Review), ..verdict })
+            }
+            outcome => outcome,
+        };
+        let findings = match outcome {
+            Outcome::Verdict(verdict) => detail::findings(verdict, self.detail.as_ref()),
+            Outcome::Failed { .. } => Vec::new(),
+        };
+        Said { outcome, findings }
+    }
+
     /// What the fields come to; where both shapes are there, the worse of the two.
-    pub(super) fn outcome(&self) -> Outcome {
+    fn outcome(&self) -> Outcome {
         let outcomes = [self.version_2(), self.version_1()];
         // On equal terms the first is kept: version 2 has the label.
         outcomes.into_iter().flatten().min_by_key(|outcome| harmlessness(*outcome)).unwrap_or(UNREADABLE)

@@ -5,7 +5,8 @@ mod hostile_input;
 mod shapes;
 
 use super::*;
-use crate::domain::verdict::Label;
+use crate::domain::outcome::Outcome;
+use crate::domain::verdict::{Label, Suggest, Verdict};
 use crate::wechat::envelope::{AesKey, seal, signature};
 
 const APP: &str = "wx8f16a5be77871234";
@@ -79,7 +80,7 @@ const UNREADABLE: Outcome = Outcome::Failed { errcode: None };
 
 fn outcome_of(push: Result<Push, PushError>) -> Outcome {
     match push.unwrap().event {
-        PushEvent::MediaCheck(check) => check.outcome,
+        PushEvent::MediaCheck(check) => check.said.outcome,
         other => panic!("{other:?}"),
     }
 }
@@ -111,7 +112,7 @@ fn is_not_authentic(push: &Result<Push, PushError>) -> bool {
 
 fn is_pass(push: &Result<Push, PushError>) -> bool {
     let Ok(Push { event: PushEvent::MediaCheck(check), .. }) = push else { return false };
-    matches!(check.outcome, Outcome::Verdict(Verdict { suggest: Suggest::Pass, .. }))
+    matches!(check.said.outcome, Outcome::Verdict(Verdict { suggest: Suggest::Pass, .. }))
 }
 
 mod vectors {

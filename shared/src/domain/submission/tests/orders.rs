@@ -54,7 +54,7 @@ fn any_event() -> impl Strategy<Value = Event> {
     prop_oneof![
         (any_part(), 0_usize..5).prop_map(|(part, attempt)| taken(part, attempt)),
         (any_part(), any_verdict(), 0_usize..5, any::<bool>()).prop_map(|(part, verdict, attempt, named)| {
-            Event::Judged { part, attempt, verdict, trace_id: named.then(|| trace(part, attempt)) }
+            Event::Judged { part, attempt, verdict, findings: Vec::new(), trace_id: named.then(|| trace(part, attempt)) }
         }),
         (any_part(), any_verdict()).prop_map(|(part, verdict)| Event::Known { part, verdict, trace_id: None }),
         (any_part(), 0_usize..5).prop_map(|(part, attempt)| read(part, attempt)),
@@ -146,12 +146,12 @@ fn holds(submission: &Submission) {
     assert_eq!(gone, submission.state == State::Withdrawn);
     assert!(submission.parts.iter().all(|part| part.attempts_made() <= MAX_ATTEMPTS));
     let queue = match submission.queue() {
-        None => submission.state == State::Rejected || submission.state == State::Withdrawn,
+        None => matches!(submission.state, State::InReview | State::Rejected | State::Withdrawn),
         Some(Queue::Due { .. }) => matches!(submission.state, State::Pending | State::Withdrawn),
-        Some(Queue::Review { .. }) => submission.state == State::InReview,
         Some(Queue::Feed { .. }) => submission.state == State::Approved,
     };
     assert!(queue, "{:?} stands in {:?}", submission.state, submission.queue());
+    assert_eq!(submission.case().is_some(), submission.state == State::InReview);
     assert_eq!(stored_and_read(submission), *submission);
 }
 
@@ -351,7 +351,7 @@ impl Scenario {
         let changed = match happening {
             Happening::Text => {
                 let (verdict, trace_id) = (verdict(self.text), Some(trace(TEXT, 0)));
-                submission.apply(&Event::Judged { part: TEXT, attempt: 0, verdict, trace_id }, now)
+                submission.apply(&Event::Judged { part: TEXT, attempt: 0, verdict, findings: Vec::new(), trace_id }, now)
             }
             Happening::Taken => submission.apply(&taken(FIRST, 0), now),
             Happening::Push => submission.apply(&pushed(self.first), now),

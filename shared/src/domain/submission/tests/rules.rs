@@ -121,7 +121,7 @@ fn only_an_explicit_and_valid_pass_approves() {
     for (suggest, label, state) in answers {
         let mut submission = begun(true, 0);
         let verdict = Verdict::from_result(suggest, label);
-        submission.apply(&Event::Judged { part: TEXT, attempt: 0, verdict, trace_id: None }, T0);
+        submission.apply(&Event::Judged { part: TEXT, attempt: 0, verdict, findings: Vec::new(), trace_id: None }, T0);
         assert_eq!(submission.state, state, "{suggest:?} {label:?}");
     }
 }

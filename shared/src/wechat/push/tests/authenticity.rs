@@ -7,7 +7,7 @@ fn a_media_check_is_read_from_json_and_from_xml() {
     let push = secured(V2_JSON).unwrap();
     let trace_id = TraceId::parse("60f96f1d-3845297a-1976a3ae").unwrap();
     let outcome = verdict(Suggest::Pass, Some(100));
-    assert_eq!(push.event, PushEvent::MediaCheck(MediaCheck { trace_id, outcome }));
+    assert_eq!(push.event, PushEvent::MediaCheck(MediaCheck { trace_id, said: outcome.into() }));
     assert_eq!((push.secured, push.created_at), (true, Some(Timestamp(1_626_959_646_000))));
 
     let encrypt = seal_with(KEY, V2_XML.as_bytes(), APP);
@@ -17,7 +17,7 @@ fn a_media_check_is_read_from_json_and_from_xml() {
     let query = secure_query(TOKEN, &encrypt);
     let push = receive(&app(), &keys(), PlaintextPolicy::Refuse, &query, body.as_bytes()).unwrap();
     let trace_id = TraceId::parse("62f11967-2b24d27a-34715985").unwrap();
-    assert_eq!(push.event, PushEvent::MediaCheck(MediaCheck { trace_id, outcome }));
+    assert_eq!(push.event, PushEvent::MediaCheck(MediaCheck { trace_id, said: outcome.into() }));
     assert_eq!(push.created_at, Some(Timestamp(1_659_967_849_000)));
 }
 

@@ -1,0 +1,222 @@
+//! What the pages say, in both languages.
+
+use greenlight::api::language::Language;
+use greenlight::domain::submission::{Cause, GivenUp, PartName, Scene, State};
+
+macro_rules! words {
+    ($($name:ident: $zh:literal, $en:literal;)+) => {
+        /// The texts of one language.
+        #[derive(Debug)]
+        pub(crate) struct Words {
+            pub(crate) language: Language,
+            $(pub(crate) $name: &'static str,)+
+        }
+
+        static CHINESE: Words = Words { language: Language::Chinese, $($name: $zh,)+ };
+        static ENGLISH: Words = Words { language: Language::English, $($name: $en,)+ };
+    };
+}
+
+words! {
+    console: "审核台", "Console";
+    queue: "待审队列", "Queue";
+    start: "首页", "Start";
+    people: "审核员", "People";
+    reasons: "驳回理由", "Reasons";
+    leave: "退出", "Leave";
+    other_language: "English", "中文";
+    other_tag: "en", "zh";
+    moderator: "审核员", "moderator";
+    lead: "组长", "lead";
+    enter_as: "您将以下面的身份进入审核台：", "You are about to enter the console as:";
+    enter: "进入", "Enter";
+    app: "小程序", "Mini program";
+    name: "名字", "Name";
+    role: "身份", "Role";
+    link_once: "链接只能用一次，请不要转发。", "The link works once. Do not pass it on.";
+    entered: "您已进入审核台。", "You are in.";
+    session_until: "本次登录有效至（北京时间）", "This session ends at (Beijing time)";
+    go_on: "开始工作", "Start working";
+    went: "您已退出。", "You have left.";
+    today: "今天", "Today";
+    approved_today: "通过", "approved";
+    rejected_today: "驳回", "rejected";
+    backlog: "待审", "Waiting";
+    oldest: "最早的一条已等待", "the oldest has waited";
+    nothing_waits: "没有待审的内容。", "Nothing waits.";
+    to_queue: "开始审核", "Work off the queue";
+    handover: "交班留言", "Note for the next shift";
+    handover_none: "还没有留言。", "There is none.";
+    handover_hint: "写给下一班的同事；作者看不到。", "For whoever works next; authors never see it.";
+    save: "保存", "Save";
+    find: "按编号查找", "Find by id";
+    find_hint: "内容编号（26 个字符）", "A submission's id (26 characters)";
+    open: "打开", "Open";
+    filter: "筛选", "Filter";
+    all: "全部", "all";
+    channel: "频道", "Channel";
+    scene: "场景", "Scene";
+    cause: "原因", "Cause";
+    apply: "应用", "Apply";
+    show_skipped: "重新显示跳过的", "Show what I skipped";
+    in_hand: "手上的", "In hand:";
+    empty: "队列里没有分给您的内容。", "Nothing in the queue is for you.";
+    empty_hint: "新内容到来时请刷新。被同事领走的，五分钟不处理会回到队列。", "Load the page again later. What others have in hand comes back after five idle minutes.";
+    same_group: "条来自同一作者或内容相同", "by the same author, or with the same content";
+    approve_all: "全部通过", "Approve all";
+    reject_all: "全部驳回", "Reject all";
+    waiting: "已等待", "waiting";
+    author: "作者", "Author";
+    details: "详情", "Details";
+    escalated: "已转交组长", "for a lead";
+    approve: "通过", "Approve";
+    reject: "驳回", "Reject";
+    reject_with: "选择驳回理由", "Reject for";
+    own_reason: "或自己写理由（作者会看到）", "or in your own words (the author sees them)";
+    approve_reason: "已人工审核", "looked at by a person";
+    skip: "跳过", "Skip";
+    escalate: "转交组长", "Escalate";
+    note: "备注", "Note";
+    notes: "备注（作者看不到）", "Notes (authors never see them)";
+    add_note: "添加备注", "Add note";
+    ban: "禁言作者", "Ban author";
+    ban_days: "天数", "Days";
+    ban_reason: "禁言理由", "Reason";
+    ban_until: "禁言至（北京时间）", "banned until (Beijing time)";
+    ban_none: "未被禁言", "not banned";
+    lift_ban: "解除禁言", "Lift the ban";
+    undo: "撤销", "Undo";
+    did_approve: "已通过", "approved:";
+    did_reject: "已驳回", "rejected:";
+    did_skip: "已跳过。", "Skipped.";
+    did_escalate: "已转交组长。", "Left to a lead.";
+    did_note: "已添加备注。", "Noted.";
+    did_ban: "已更新禁言。", "The ban is changed.";
+    did_undo: "已撤销，内容回到队列原处：", "back in the queue:";
+    had_changed: "条在此期间已变化，未作处理", "had changed meanwhile and were left alone";
+    keys: "快捷键", "Keys";
+    keys_list: "j 下一条 · k 上一条 · a 通过 · r 驳回，再按数字选理由 · v 查看图片 · s 跳过 · e 转交组长 · n 备注 · b 禁言 · u 撤销",
+        "j next · k previous · a approve · r reject, then a digit for the reason · v look at pictures · s skip · e escalate · n note · b ban · u undo";
+    look: "查看图片", "Look at the picture";
+    look_hint: "点一下看清，再点一下遮住", "Tap to look, tap again to cover";
+    full_size: "原图", "full size";
+    picture: "图片", "Picture";
+    sound: "声音", "Sound";
+    erased: "内容已删除。", "The content is erased.";
+    title: "标题", "Title";
+    text: "正文", "Text";
+    nickname: "昵称", "Nickname";
+    signature: "签名", "Signature";
+    unseen: "看不见的字符", "invisible character";
+    hit_window: "微信在这一段发现问题", "WeChat found something in this piece";
+    keyword_hit: "命中的关键词", "a keyword that was met";
+    replaces: "修改自", "An edit of";
+    made: "提交时间（北京时间）", "Submitted at (Beijing time)";
+    state: "状态", "State";
+    checks: "微信的检查", "WeChat's checks";
+    part: "部分", "Part";
+    verdict: "结果", "Verdict";
+    asked_at: "检查时间（北京时间）", "Asked at (Beijing time)";
+    trace: "trace_id", "trace_id";
+    decisions: "人工决定", "What people decided";
+    from_to: "状态变化", "From, to";
+    by: "由", "By";
+    at: "时间（北京时间）", "At (Beijing time)";
+    why: "理由", "Why";
+    none: "没有", "None";
+    submissions: "提交的内容", "Submissions";
+    back: "返回队列", "Back to the queue";
+    let_in: "让一位审核员进入", "Let a moderator in";
+    make_link: "生成链接", "Make a link";
+    link_made: "链接（十分钟内有效，只能用一次）", "The link (good once, for ten minutes)";
+    lock_out: "停用一位审核员", "Lock a moderator out";
+    lock_out_hint: "其登录、未用的链接和手上的内容立即失效。", "Ends sessions, unused links and what is in hand at once.";
+    locked_out: "已停用：", "Locked out:";
+    reasons_hint: "每行一条，最多九条：代码 | 中文 | English。代码用小写字母、数字和下划线。", "One a line, nine at most: code | 中文 | English. A code is made of a-z, 0-9 and _.";
+    reasons_wrong: "有一行不对：每行须有代码、中文和英文，最多九行。", "A line is wrong: each needs a code, Chinese and English, and there are nine lines at most.";
+    saved: "已保存。", "Saved.";
+    trouble: "没有成功", "That did not work";
+    minutes: "分钟", "min";
+    hours: "小时", "h";
+    days: "天", "d";
+    wechat: "微信", "WeChat";
+    owner: "运营方", "the owner";
+    not_found_hint: "也可能是链接写错了。", "The address may be wrong.";
+    skip_to_content: "跳到内容", "Skip to content";
+}
+
+impl Words {
+    pub(crate) fn of(language: Language) -> &'static Self {
+        match language {
+            Language::Chinese => &CHINESE,
+            Language::English => &ENGLISH,
+        }
+    }
+
+    pub(crate) fn tag(&self) -> &'static str {
+        self.language.tag()
+    }
+
+    pub(crate) fn state_name(&self, state: State) -> &'static str {
+        let (zh, en) = match state {
+            State::Pending => ("等待微信结果", "pending"),
+            State::InReview => ("人工审核中", "in review"),
+            State::Approved => ("已公开", "approved"),
+            State::Rejected => ("已驳回", "rejected"),
+            State::Withdrawn => ("已撤回", "withdrawn"),
+        };
+        self.language.choose(zh, en)
+    }
+
+    pub(crate) fn state_named(&self, state: &str) -> &'static str {
+        let all = [State::Pending, State::InReview, State::Approved, State::Rejected, State::Withdrawn];
+        all.into_iter().find(|one| one.as_str() == state).map_or("", |state| self.state_name(state))
+    }
+
+    pub(crate) fn scene_name(&self, scene: Scene) -> &'static str {
+        let (zh, en) = match scene {
+            Scene::Profile => ("资料", "profile"),
+            Scene::Comment => ("评论", "comment"),
+            Scene::Forum => ("论坛", "forum"),
+            Scene::SocialLog => ("社交日志", "social log"),
+        };
+        self.language.choose(zh, en)
+    }
+
+    pub(crate) fn part_name(&self, part: PartName) -> String {
+        match part {
+            PartName::Text => self.language.choose("文字", "text").to_owned(),
+            PartName::Medium(index) => format!("{} {}", self.language.choose("媒体", "medium"), usize::from(index) + 1),
+        }
+    }
+
+    pub(crate) fn kind_name(&self, kind: &str) -> &'static str {
+        let (zh, en) = match kind {
+            "given_up" => ("微信没有给出结果", "no verdict"),
+            "not_read" => ("微信没有读取文件", "not read"),
+            _ => ("微信存疑", "doubtful"),
+        };
+        self.language.choose(zh, en)
+    }
+
+    pub(crate) fn cause_name(&self, cause: Cause) -> &'static str {
+        let (zh, en) = match cause {
+            Cause::Doubtful => ("微信存疑", "WeChat doubts it"),
+            Cause::NotRead => ("微信没有读取文件就给出通过", "WeChat passed it without having read it"),
+            Cause::GivenUp(GivenUp::Attempts) => ("检查四次都没有结果", "four checks came to nothing"),
+            Cause::GivenUp(GivenUp::Time) => ("等待超过一天没有结果", "there was no verdict in a day"),
+            Cause::GivenUp(GivenUp::Refused) => ("微信拒绝检查", "WeChat refused to check it"),
+        };
+        self.language.choose(zh, en)
+    }
+
+    /// How long something has waited, in words.
+    pub(crate) fn duration(&self, waited: std::time::Duration) -> String {
+        let minutes = waited.as_secs() / 60;
+        match minutes {
+            0..=119 => format!("{minutes} {}", self.minutes),
+            120..=2879 => format!("{} {}", minutes / 60, self.hours),
+            _ => format!("{} {}", minutes / 1440, self.days),
+        }
+    }
+}

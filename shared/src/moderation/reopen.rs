@@ -1,0 +1,44 @@
+//! Takes a moderator's own decision back, shortly after it was made.
+
+use crate::domain::clock::Clock;
+use crate::domain::ids::ModeratorName;
+use crate::domain::submission::{NotUndone, Submission};
+use crate::table::{Beside, Saved, Table, TableError};
+
+/// Why a decision was not taken back.
+#[derive(Debug, thiserror::Error)]
+pub enum ReopenError {
+    /// The rules.
+    #[error("{why}")]
+    NotUndone {
+        /// Why.
+        why: NotUndone,
+        /// How it stands.
+        standing: Box<Submission>,
+    },
+    /// The table.
+    #[error(transparent)]
+    Table(#[from] TableError),
+}
+
+/// Takes the decision back that this moderator made in that version: the case is back in its place. It is a decision itself,
+/// recorded and told.
+pub async fn reopen(
+    table: &Table,
+    clock: &Clock,
+    submission: Submission,
+    (moderator, version): (&ModeratorName, u64),
+) -> Result<Submission, ReopenError> {
+    let mut standing = submission;
+    // Whoever wrote first has changed something; each such write has its place once in a submission's life, so this ends.
+    loop {
+        let mut next = standing.clone();
+        if let Err(why) = next.reopen(moderator.as_str(), version, clock.now()) {
+            return Err(ReopenError::NotUndone { why, standing: Box::new(standing) });
+        }
+        match table.commit(Some(&standing), &mut next, &[Beside::DecisionRecord]).await? {
+            Saved::Done => return Ok(next),
+            Saved::Conflict(newer) => standing = *newer,
+        }
+    }
+}

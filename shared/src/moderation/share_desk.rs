@@ -1,0 +1,28 @@
+//! Changes what the moderators of an app share.
+
+use crate::domain::clock::Clock;
+use crate::domain::desk::{Desk, HANDOVER_CHARS, Handover, RejectReason};
+use crate::domain::moderator::Moderator;
+use crate::table::{Table, TableError};
+
+async fn change(table: &Table, moderator: &Moderator, mut set: impl FnMut(&mut Desk) + Send) -> Result<(), TableError> {
+    let desk = table.desk(&moderator.app).await?;
+    let step = |desk: &mut Desk| {
+        set(desk);
+        Ok::<_, TableError>(Some(()))
+    };
+    table.change(desk, step).await.map(drop)
+}
+
+/// Leaves a note for whoever works next, in place of the one before; an empty one takes that away.
+pub async fn leave_note(table: &Table, clock: &Clock, moderator: &Moderator, text: &str) -> Result<(), TableError> {
+    let text: String = text.trim().chars().take(HANDOVER_CHARS).collect();
+    let note = Handover { by: moderator.name.to_string(), at: clock.now(), text };
+    let note = Some(note).filter(|note| !note.text.is_empty());
+    change(table, moderator, |desk| desk.handover.clone_from(&note)).await
+}
+
+/// Sets the reasons that moderators reject for; for leads.
+pub async fn set_reasons(table: &Table, moderator: &Moderator, reasons: Vec<RejectReason>) -> Result<(), TableError> {
+    change(table, moderator, |desk| desk.reasons.clone_from(&reasons)).await
+}
