@@ -294,7 +294,7 @@ async function walk(outputs, { appId, app }, options) {
   const key = app.server_keys.at(-1)
   const openid = options.openid ?? NOBODY
   const api = (path) => outputs.SubmitContentUrl + path
-  const post = (path, json) => request(api(path), { method: 'POST', key, json: { ...json, openid } })
+  const post = (path, json) => request(api(path), { method: 'POST', key, json: { openid, ...json } })
   const judges = await attempt('WeChat', () => checkWeChat(post, options, appId))
 
   const made = []
@@ -320,6 +320,14 @@ async function walk(outputs, { appId, app }, options) {
   if (!options.openid) say('skip', 'push: it is waited for with the --openid of a user who is there now')
   else if (!judges || !picture) say('skip', 'push: what it needs has failed')
   else await attempt('push', () => awaitPush(picture.url, key, options, appId, outputs))
+
+  await attempt('console', async () => {
+    const link = await post('/v1/moderators/links', { openid: undefined, moderator: 'smoke', role: 'lead' })
+    const { url } = expect(link, 201)
+    const shown = await request(url)
+    expect(shown, 200)
+    say('ok', `console: this link lets you in as a lead, once, within ten minutes\n       ${url}`)
+  })
 
   for (const submission of made) {
     const what = `withdrawal of the ${submission.what}`

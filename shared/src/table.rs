@@ -27,8 +27,8 @@ use futures_util::future::try_join_all;
 use crate::error::Cause;
 
 pub use authors::Admission;
-pub use cases::{Backlog, CaseEntry, CaseFilter, Lease, MOST_COUNTED, Note, Standing};
 pub(crate) use authors::Admitting;
+pub use cases::{Backlog, CaseEntry, CaseFilter, Lease, MOST_COUNTED, Note, Standing};
 pub use commit::{Beside, Saved};
 pub use decisions::DecisionRecord;
 pub use item::Consistency;

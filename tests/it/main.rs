@@ -12,6 +12,7 @@ mod apps;
 mod author_away;
 mod budget;
 mod clock_jumps;
+mod console;
 mod contract;
 mod crashes;
 mod edits;

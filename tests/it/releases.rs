@@ -16,11 +16,21 @@ use serde_json::{Value, json};
 
 /// What this release writes and the ones before did not: each must be such as their readers pass over. (They pass over every
 /// field of a document that they do not know, and write it again without.)
-const ADDED: [&str; 4] =
-    ["doc.media[].d[]: number", "doc.moved: number", "doc.parts[].a[].f[][]: number", "link.b[]: text"];
+const ADDED: [&str; 10] = [
+    "doc.media[].d[]: number",
+    "doc.moved: number",
+    "doc.parts[].a[].f[][]: number",
+    "doc.parts[].d[].k: text",
+    "doc.parts[].d[].l: number",
+    "doc.parts[].d[].p: number",
+    "doc.parts[].d[].s: text",
+    "doc.parts[].d[].v: text",
+    "doc.parts[].d[].w: number",
+    "link.b[]: text",
+];
 
 /// What stands under keys that the releases before never ask for.
-const ADDED_KINDS: [&str; 1] = ["V/V"];
+const ADDED_KINDS: [&str; 2] = ["S/C", "V/V"];
 
 /// The paths and types of everything in an item, by the kind of item.
 type Shapes = BTreeMap<String, BTreeSet<String>>;

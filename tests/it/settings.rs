@@ -11,6 +11,7 @@ use greenlight_tests::world::World;
 use publish_decisions::PublishDecisions;
 use receive_push::ReceivePush;
 use refresh_token::RefreshToken;
+use serve_console::ServeConsole;
 use serve_media::ServeMedia;
 use submit_content::SubmitContent;
 use sweep_overdue::SweepOverdue;
@@ -31,6 +32,7 @@ pub(crate) async fn start(function: &str, lookup: &Lookup<'_>) -> Result<(), Sta
         "refresh-token" => RefreshToken::start(lookup, clock).await.map(drop),
         "publish-decisions" => PublishDecisions::start(lookup, clock).await.map(drop),
         "sweep-overdue" => SweepOverdue::start(lookup, clock).await.map(drop),
+        "serve-console" => ServeConsole::start(lookup, clock).await.map(drop),
         _ => ServeMedia::start(lookup, clock).await.map(drop),
     }
 }
@@ -41,13 +43,14 @@ async fn a_function_starts_with_just_what_it_needs_and_names_what_is_missing() {
     let stack: &Stack = &world.stack;
     let mut all: BTreeMap<&str, String> = stack.settings().into_iter().collect();
     all.insert("GREENLIGHT_PUBLIC_URL", world.url.clone());
-    let needed: [(&str, &[&str]); 7] = [
+    let needed: [(&str, &[&str]); 8] = [
         ("submit-content", &["GREENLIGHT_BUCKET", "GREENLIGHT_PUBLIC_URL", "GREENLIGHT_SECRET", "GREENLIGHT_TABLE"]),
         ("accept-upload", &["GREENLIGHT_BUCKET", "GREENLIGHT_INVOKE_MODE", "GREENLIGHT_SECRET", "GREENLIGHT_TABLE"]),
         ("receive-push", &["GREENLIGHT_SECRET", "GREENLIGHT_TABLE"]),
         ("publish-decisions", &["GREENLIGHT_SECRET", "GREENLIGHT_TABLE"]),
         ("refresh-token", &["GREENLIGHT_SECRET", "GREENLIGHT_TABLE"]),
         ("sweep-overdue", &["GREENLIGHT_BUCKET", "GREENLIGHT_PUBLIC_URL", "GREENLIGHT_SECRET", "GREENLIGHT_TABLE"]),
+        ("serve-console", &["GREENLIGHT_BUCKET", "GREENLIGHT_TABLE"]),
         ("serve-media", &["GREENLIGHT_BUCKET", "GREENLIGHT_TABLE"]),
     ];
     for (function, needed) in needed {

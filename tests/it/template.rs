@@ -6,8 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use greenlight::metrics::{DIMENSION, Metric, NAMESPACE};
 use greenlight_local::simulator::ReleaseOrder;
 use greenlight_local::stack::TABLE;
+use greenlight_tests::console::Visitor;
 use greenlight_tests::grants::{Grant, grants, used};
-use greenlight_tests::pictures::{GREEN, RED, picture};
+use greenlight_tests::pictures::{GREEN, RED, YELLOW, picture};
 use greenlight_tests::simulation;
 use greenlight_tests::table_proxy::{CallMatch, Refusal};
 use greenlight_tests::template::{functions, resources, template};
@@ -132,6 +133,7 @@ async fn what_the_roles_allow_is_used_or_stands_in_the_list_with_its_reason() {
     world.get("/v1/reviews", &server_key(0)).await.expect(200);
     world.feed("").await;
     world.listed("/v1/submissions", &alice).await;
+    what_the_console_does().await;
     what_the_schedules_do().await;
     what_is_told_and_given_up().await;
 
@@ -143,6 +145,28 @@ async fn what_the_roles_allow_is_used_or_stands_in_the_list_with_its_reason() {
     let unused: Vec<String> = others.into_iter().flat_map(Grant::uses).filter(|line| !used.contains(line)).collect();
     assert!(unused.is_empty(), "allowed, and neither used nor in the list:\n{}", unused.join("\n"));
     assert!(!listed.into_iter().flat_map(Grant::uses).any(|line| used.contains(&line)), "what is used needs no reason");
+}
+
+/// A moderator who is let in, works, and is locked out again.
+async fn what_the_console_does() {
+    let world = World::start().await;
+    let alice = world.log_in("alice").await;
+    let id = world.submit_media(&alice, &[picture(YELLOW, 3)]).await;
+    world.simulator.idle().await;
+    let lead = Visitor::enter(&world, 0, "li", "lead").await;
+    let [case] = lead.queue().await.try_into().unwrap();
+    lead.get(&format!("/media/{id}/0")).await.expect(200);
+    lead.post("/notes", &[("case", &case), ("note", "a lamp")]).await.expect(303);
+    lead.post("/decisions", &[("case", &case), ("deed", "approve")]).await.expect(303);
+    lead.get(&format!("/submissions/{id}")).await.expect(200);
+    let author = world.stored(&id).await.author.to_string();
+    lead.get(&format!("/authors/{author}")).await.expect(200);
+    lead.post("/bans", &[("author", &author), ("days", "9"), ("reason", "spam")]).await.expect(303);
+    lead.post("/handover", &[("text", "all is well")]).await.expect(303);
+    lead.post("/people/revocations", &[("moderator", "wang")]).await.expect(200);
+    lead.post("/leave", &[]).await.expect(200);
+    Visitor::enter(&world, 0, "li", "lead").await;
+    world.post("/v1/moderators/revocations", &server_key(0), &json!({"moderator": "li"})).await.expect(200);
 }
 
 /// A token that is renewed by each schedule, an author who is away, and a verdict that only the sweep can apply.
@@ -249,7 +273,7 @@ fn each_url_has_both_permissions_and_each_route_leads_to_its_function() {
         // One for the URL, which names it, and one for the HTTP API.
         assert_eq!(allowed(function, "lambda:InvokeFunction"), 2, "{id}");
     }
-    assert_eq!(urls, 4);
+    assert_eq!(urls, 5);
     let routes: BTreeMap<&str, String> = resources("AWS::ApiGatewayV2::Route")
         .map(|(_, route)| {
             (route["RouteKey"].as_str().unwrap(), route["Target"]["Fn::Sub"].as_str().unwrap().to_owned())
@@ -262,10 +286,12 @@ fn each_url_has_both_permissions_and_each_route_leads_to_its_function() {
         ("ANY /v1/uploads/{upload_id}", "AcceptUpload"),
         ("ANY /push/{app_id}", "ReceivePush"),
         ("ANY /media/{path+}", "ServeMedia"),
+        ("ANY /console", "ServeConsole"),
+        ("ANY /console/{path+}", "ServeConsole"),
     ] {
         assert_eq!(routes[path], format!("integrations/${{{function}Integration}}"));
     }
-    assert_eq!(routes.len(), 6);
+    assert_eq!(routes.len(), 8);
     // A throttle of its own for what WeChat pushes, by the route's own name.
     let (_, stage) = resources("AWS::ApiGatewayV2::Stage").next().unwrap();
     assert!(stage["RouteSettings"].as_object().unwrap().keys().eq(["ANY /push/{app_id}"]));

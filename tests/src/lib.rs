@@ -24,6 +24,7 @@
 )]
 
 pub mod awaits;
+pub mod console;
 pub mod contract;
 pub mod end_state;
 pub mod files_over_tls;

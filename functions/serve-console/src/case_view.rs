@@ -6,6 +6,7 @@ use greenlight::domain::finding::Finding;
 use greenlight::domain::media::MediaKind;
 use greenlight::domain::moderator::Role;
 use greenlight::domain::submission::{Decider, PartName, State, Submission, UNDO_WITHIN};
+use greenlight::domain::text::stored_form;
 use greenlight::domain::verdict::Label;
 use greenlight::table::{Note, Standing};
 
@@ -109,18 +110,29 @@ pub(crate) fn finding(w: &Words, finding: &Finding) -> String {
 fn doubt(w: &Words, submission: &Submission, name: PartName) -> Option<String> {
     let part = submission.part(name)?;
     let cause = w.cause_name(part.cause()?);
-    let mut found: Vec<String> = part.findings.iter().map(|one| finding(w, one)).filter(|text| !text.is_empty()).collect();
+    let mut found: Vec<String> =
+        part.findings.iter().map(|one| finding(w, one)).filter(|text| !text.is_empty()).collect();
     found.dedup();
     if found.is_empty() {
         let label = part.verdict().and_then(|verdict| verdict.label).filter(|label| *label != Label::NORMAL);
         found.extend(label.map(|label| w.language.choose(label.name_zh(), label.name_en()).to_owned()));
     }
     let colon = w.language.choose("：", ": ");
-    Some(if found.is_empty() { cause.to_owned() } else { format!("{cause}{colon}{}", found.join(w.language.choose("；", "; "))) })
+    Some(if found.is_empty() {
+        cause.to_owned()
+    } else {
+        format!("{cause}{colon}{}", found.join(w.language.choose("；", "; ")))
+    })
 }
 
 impl CaseView {
-    pub(crate) fn of(w: &Words, submission: &Submission, standing: &Standing, who: (&str, Role), now: Timestamp) -> Self {
+    pub(crate) fn of(
+        w: &Words,
+        submission: &Submission,
+        standing: &Standing,
+        who: (&str, Role),
+        now: Timestamp,
+    ) -> Self {
         let erased = submission.is_erased();
         let text_findings = submission.part(PartName::Text).map_or(&[][..], |part| &part.findings);
         let names = [w.title, w.text, w.nickname, w.signature];
@@ -140,9 +152,10 @@ impl CaseView {
             }
         });
         let colon = w.language.choose("：", ": ");
-        let causes = submission.parts.iter().filter_map(|part| {
-            Some(format!("{}{colon}{}", w.part_name(part.name), doubt(w, submission, part.name)?))
-        });
+        let causes = submission
+            .parts
+            .iter()
+            .filter_map(|part| Some(format!("{}{colon}{}", w.part_name(part.name), doubt(w, submission, part.name)?)));
         let is_theirs = matches!(
             submission.decision.as_ref().map(|decision| &decision.decider), Some(Decider::Moderator(name)) if name == who.0
         );
@@ -160,7 +173,7 @@ impl CaseView {
             waited: w.duration(now.since(submission.since)),
             escalated: submission.escalated,
             replaces: submission.replaces.as_ref().map(|replaces| replaces.id.to_string()),
-            external_id: submission.external_id.clone(),
+            external_id: submission.external_id.clone().map(stored_form),
             causes: causes.collect(),
             fields,
             media: media.collect(),

@@ -105,8 +105,12 @@ fn refused(why: NotDecided, standing: &Submission) -> Problem {
         ),
         NotDecided::Moved => {
             let (zh, en) = match standing.decision.as_ref().map(|decision| &decision.decider) {
-                Some(Decider::Moderator(name)) => (format!("{name} 先一步处理了这条内容。"), format!("{name} was first.")),
-                Some(Decider::Wechat) => ("微信在此期间给出了结果。".to_owned(), "WeChat has decided it meanwhile.".to_owned()),
+                Some(Decider::Moderator(name)) => {
+                    (format!("{name} 先一步处理了这条内容。"), format!("{name} was first."))
+                }
+                Some(Decider::Wechat) => {
+                    ("微信在此期间给出了结果。".to_owned(), "WeChat has decided it meanwhile.".to_owned())
+                }
                 Some(Decider::Owner) => {
                     ("运营方在此期间处理了这条内容。".to_owned(), "The owner has decided it meanwhile.".to_owned())
                 }
@@ -115,13 +119,21 @@ fn refused(why: NotDecided, standing: &Submission) -> Problem {
                 }
             };
             let state = standing.state.as_str();
-            conflict(format!("{zh}现在的状态：{state}。您的决定没有生效。"), format!("{en} It is {state} now; your decision was not taken."))
+            conflict(
+                format!("{zh}现在的状态：{state}。您的决定没有生效。"),
+                format!("{en} It is {state} now; your decision was not taken."),
+            )
         }
     }
 }
 
 /// The reason that a form gives: one of the app's by its code, or its own words.
-fn reason_of(form: &Form, desk: &Desk, approve: bool, approve_reason: &str) -> Result<(String, Option<RejectReason>), Problem> {
+fn reason_of(
+    form: &Form,
+    desk: &Desk,
+    approve: bool,
+    approve_reason: &str,
+) -> Result<(String, Option<RejectReason>), Problem> {
     if approve {
         return Ok((approve_reason.to_owned(), None));
     }
@@ -130,7 +142,10 @@ fn reason_of(form: &Form, desk: &Desk, approve: bool, approve_reason: &str) -> R
     }
     let own = form.get("reason");
     if !(1..=REASON_CHARS).contains(&own.chars().count()) {
-        return Err(invalid("请选择驳回理由，或写一条（最多 200 字）。", "Choose a reason, or write one of at most 200 characters."));
+        return Err(invalid(
+            "请选择驳回理由，或写一条（最多 200 字）。",
+            "Choose a reason, or write one of at most 200 characters.",
+        ));
     }
     Ok((own.to_owned(), None))
 }
@@ -274,7 +289,8 @@ pub(crate) async fn note(State(console): State<Arc<ServeConsole>>, request: Requ
         }
         for (id, _) in seen(&form)? {
             let submission = find(&console, &visit, &id).await?;
-            let added = notes::add_note(&console.table, &console.clock, &visit.moderator, &submission.id, text.to_owned());
+            let added =
+                notes::add_note(&console.table, &console.clock, &visit.moderator, &submission.id, text.to_owned());
             if !added.await? {
                 return Err(invalid("这条内容的备注已经太多了。", "There are too many notes about it already."));
             }
@@ -294,9 +310,11 @@ pub(crate) async fn ban(State(console): State<Arc<ServeConsole>>, request: Reque
             return Err(invalid("请写明理由（最多 200 字）。", "Give a reason of at most 200 characters."));
         }
         let days = form.get("days").parse::<u32>().ok().filter(|days| *days <= LONGEST_BAN_DAYS);
-        let days = days.ok_or_else(|| invalid("天数须是 0 到 36500；0 表示解除。", "Days are 0 to 36,500; 0 lifts the ban."))?;
+        let days =
+            days.ok_or_else(|| invalid("天数须是 0 到 36500；0 表示解除。", "Days are 0 to 36,500; 0 lifts the ban."))?;
         let until = (days > 0).then(|| visit.now.plus(DAY * days));
-        let banned = ban_by_moderator(&console.table, &console.clock, &visit.moderator, &author, (until, reason.to_owned()));
+        let banned =
+            ban_by_moderator(&console.table, &console.clock, &visit.moderator, &author, (until, reason.to_owned()));
         match banned.await {
             Ok(()) => Ok(back(&door, &form, "ban", &[])),
             Err(BanError::NoAuthor) => Err(Problem::not_found()),

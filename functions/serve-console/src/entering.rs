@@ -124,7 +124,10 @@ pub(crate) async fn choose_language(
             return Err(Problem::not_found());
         }
         let mut response = see_other(&door.base);
-        set_cookie(&mut response, &format!("{LANGUAGE_COOKIE}={chosen}; Path=/; Max-Age=31536000; HttpOnly; SameSite=Lax"));
+        set_cookie(
+            &mut response,
+            &format!("{LANGUAGE_COOKIE}={chosen}; Path=/; Max-Age=31536000; HttpOnly; SameSite=Lax"),
+        );
         Ok(response)
     };
     answer(&door, reply.await)

@@ -43,7 +43,8 @@ impl Marks {
                 set(&mut marks.in_window, chars_before(judged, offset), window.chars().count());
             }
         }
-        for keyword in findings.iter().filter_map(|finding| finding.keyword.as_deref()).filter(|word| !word.is_empty()) {
+        for keyword in findings.iter().filter_map(|finding| finding.keyword.as_deref()).filter(|word| !word.is_empty())
+        {
             for (at, found) in judged.match_indices(keyword) {
                 set(&mut marks.is_keyword, chars_before(judged, at), found.chars().count());
             }

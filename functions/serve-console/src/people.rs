@@ -62,8 +62,7 @@ pub(crate) async fn make_link(State(console): State<Arc<ServeConsole>>, request:
     let reply = async {
         let (visit, form) = Visit::with_form(&console, request).await?;
         visit.must_be_lead()?;
-        let moderator =
-            Moderator { app: visit.moderator.app.clone(), name: name_in(&form)?, role: Role::Moderator };
+        let moderator = Moderator { app: visit.moderator.app.clone(), name: name_in(&form)?, role: Role::Moderator };
         let (link, _) = let_in::make_link(&console.table, &console.clock, &moderator).await?;
         let link = Some(format!("{}/links/{}", door.url(), link.expose()));
         let template = PeoplePage { f: Frame::of(&visit), link, locked_out: None };

@@ -127,7 +127,8 @@ fn belong_together(one: &Submission, other: &Submission) -> bool {
 fn group(cases: Vec<CaseInHand>) -> Vec<Vec<CaseInHand>> {
     let mut groups: Vec<Vec<CaseInHand>> = Vec::new();
     for case in cases {
-        let belongs = |group: &Vec<CaseInHand>| group.iter().any(|one| belong_together(&one.submission, &case.submission));
+        let belongs =
+            |group: &Vec<CaseInHand>| group.iter().any(|one| belong_together(&one.submission, &case.submission));
         // It may tie several together that were apart.
         let ties: BTreeSet<usize> =
             groups.iter().enumerate().filter(|(_, group)| belongs(group)).map(|(index, _)| index).collect();
@@ -158,10 +159,7 @@ pub(crate) async fn show(State(console): State<Arc<ServeConsole>>, request: Requ
         let (w, count) = (f.w, cases.len());
         let who = (visit.moderator.name.as_str(), visit.moderator.role);
         let groups = group(cases).into_iter().map(|group| Group {
-            cases: group
-                .iter()
-                .map(|case| CaseView::of(w, &case.submission, &case.standing, who, visit.now))
-                .collect(),
+            cases: group.iter().map(|case| CaseView::of(w, &case.submission, &case.standing, who, visit.now)).collect(),
         });
         let scenes = Scene::ALL.into_iter().map(|scene| Choice {
             value: scene.as_str(),

@@ -11,6 +11,7 @@ use greenlight::api::problem::Problem;
 use greenlight::domain::clock::Timestamp;
 use greenlight::domain::ids::SubmissionId;
 use greenlight::domain::submission::{Decider, Part, PartState, Submission};
+use greenlight::domain::text::stored_form;
 use greenlight::domain::verdict::Suggest;
 use greenlight::table::{DecisionRecord, Standing};
 use http::StatusCode;
@@ -96,7 +97,7 @@ fn checks(w: &Words, submission: &Submission) -> Vec<CheckView> {
 fn decision_view(w: &Words, record: &DecisionRecord) -> DecisionView {
     let at = Timestamp::parse_rfc3339(&record.at).map_or_else(|_| record.at.clone(), Timestamp::in_beijing);
     let by = match &record.by {
-        Some(Decider::Moderator(name)) => name.clone(),
+        Some(Decider::Moderator(name)) => stored_form(name.clone()),
         Some(Decider::Wechat) => w.wechat.to_owned(),
         Some(Decider::Author) => w.author.to_owned(),
         Some(Decider::Owner) => w.owner.to_owned(),
@@ -107,7 +108,7 @@ fn decision_view(w: &Words, record: &DecisionRecord) -> DecisionView {
         from: record.from.as_deref().map(|from| w.state_named(from)).unwrap_or_default(),
         to: w.state_named(&record.state),
         by,
-        why: record.reason.clone().unwrap_or_default(),
+        why: stored_form(record.reason.clone().unwrap_or_default()),
     }
 }
 
@@ -124,11 +125,8 @@ pub(crate) async fn show(
         let submission = deeds::find(&console, &visit, &id).await?;
         let table = &console.table;
         let ids = [id.clone()];
-        let (mut standings, records, desk) = tokio::try_join!(
-            table.standings(&ids),
-            table.decisions(&id),
-            table.desk(&visit.moderator.app),
-        )?;
+        let (mut standings, records, desk) =
+            tokio::try_join!(table.standings(&ids), table.decisions(&id), table.desk(&visit.moderator.app),)?;
         let f = Frame::of(&visit);
         let w = f.w;
         let who = (visit.moderator.name.as_str(), visit.moderator.role);

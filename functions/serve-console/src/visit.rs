@@ -6,7 +6,7 @@ use greenlight::api::body::{query, read_body};
 use greenlight::api::language::Language;
 use greenlight::api::problem::Problem;
 use greenlight::domain::clock::Timestamp;
-use greenlight::domain::moderator::{Moderator, Pass};
+use greenlight::domain::moderator::{CONSOLE, Moderator, Pass};
 use greenlight::moderation::let_in::session_of;
 use http::header::{COOKIE, HOST, ORIGIN};
 use http::request::Parts;
@@ -56,7 +56,8 @@ fn header(headers: &HeaderMap, name: http::HeaderName) -> &str {
 }
 
 fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    let pairs = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(';'));
+    let pairs =
+        headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(';'));
     pairs.filter_map(|pair| pair.trim().split_once('=')).find(|(own, _)| *own == name).map(|(_, value)| value)
 }
 
@@ -84,8 +85,9 @@ impl Door {
             Some("en") => Language::English,
             _ => Language::of(&head.headers),
         };
+        let prefix = named.as_ref().map_or(prefix, |url| url.path().trim_end_matches('/'));
         Self {
-            base: format!("{prefix}{}", greenlight::domain::moderator::CONSOLE),
+            base: format!("{prefix}{CONSOLE}"),
             language: chosen,
             secure: !is_loopback,
             host: match &named {
@@ -253,10 +255,8 @@ mod tests {
         };
         let pass = Pass::of(&moderator);
         let set = door("light.example.com").session_cookie(Some((&pass, 60)));
-        let expected = format!(
-            "__Host-greenlight={}; Path=/; Max-Age=60; HttpOnly; SameSite=Strict; Secure",
-            pass.expose()
-        );
+        let expected =
+            format!("__Host-greenlight={}; Path=/; Max-Age=60; HttpOnly; SameSite=Strict; Secure", pass.expose());
         assert_eq!(set, expected);
         assert!(!door("127.0.0.1").session_cookie(None).contains("Secure"));
     }

@@ -69,7 +69,14 @@ fn take_decision_fields(fields: &mut Fields) -> Option<ModeratorDecision> {
     let moderator = fields.short_text("moderator", MODERATOR_CHARS);
     let version = fields.required_number("version");
     let (listed, role) = (None, None);
-    Some(ModeratorDecision { approve: approve?, reason: reason?, listed, moderator: moderator?, role, version: version? })
+    Some(ModeratorDecision {
+        approve: approve?,
+        reason: reason?,
+        listed,
+        moderator: moderator?,
+        role,
+        version: version?,
+    })
 }
 
 pub(crate) async fn decide(State(function): State<Arc<SubmitContent>>, path: InPath, request: Request) -> Response {

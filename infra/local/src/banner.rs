@@ -95,7 +95,9 @@ pub fn steps(url: &str, app: &LocalApp, simulator: Option<&str>, key_is_given: b
 }
 
 /// The whole text.
-pub fn text(flags: &Flags, app: &LocalApp, url: &str, wechat: &str, page: bool) -> String {
+///
+/// `link` lets whoever runs this into the console, once.
+pub fn text(flags: &Flags, app: &LocalApp, url: &str, wechat: &str, page: bool, link: Option<&str>) -> String {
     let simulates = flags.simulates();
     let public = flags.public_url.as_deref().unwrap_or(url).trim_end_matches('/');
     let key_is_given = flags.server_key.is_some();
@@ -103,6 +105,10 @@ pub fn text(flags: &Flags, app: &LocalApp, url: &str, wechat: &str, page: bool) 
     let mut facts = Vec::new();
     if page {
         facts.push(("page", format!("{url}/ shows it all: two phones, a moderator, WeChat (打开看演示)")));
+    }
+    match link {
+        Some(link) => facts.push(("console", format!("{link} lets you in, once, within ten minutes (审核台)"))),
+        None => facts.push(("console", format!("{public}/console; POST {public}/v1/moderators/links makes a link"))),
     }
     facts.extend([("app", app.app_id.clone()), ("server key", key)]);
     if public != url {

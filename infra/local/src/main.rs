@@ -8,8 +8,10 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use greenlight::domain::clock::Clock;
-use greenlight::domain::ids::AppId;
+use greenlight::domain::ids::{AppId, ModeratorName};
+use greenlight::domain::moderator::{Moderator, Role, path_of_link};
 use greenlight::error::chain;
+use greenlight::moderation::let_in::make_link;
 use greenlight::outbound::Outbound;
 use greenlight_local::backup;
 use greenlight_local::banner;
@@ -210,10 +212,13 @@ impl Started {
             }),
             _ => None,
         };
+        // Like a key that was made up for this run: where one was given, what is printed may be kept for long.
+        let link =
+            if flags.server_key.is_none() { Some(console_link(&functions, &app, public_url).await?) } else { None };
+        let banner = banner::text(flags, &app, &url, &wechat, page.is_some(), link.as_deref());
         let mut output = std::io::stdout().lock();
         // Nobody may be reading; the run is of use all the same.
-        let _ = write!(output, "{}", banner::text(flags, &app, &url, &wechat, page.is_some()))
-            .and_then(|()| output.flush());
+        let _ = write!(output, "{banner}").and_then(|()| output.flush());
         drop(output);
         let schedule = Schedule {
             functions: functions.clone(),
@@ -258,6 +263,14 @@ impl Started {
         let _ = timeout_at(by, stack.stop()).await;
         Ok(())
     }
+}
+
+/// A link that lets whoever runs this into the console.
+async fn console_link(functions: &Functions, app: &LocalApp, public_url: &str) -> Result<String, Box<dyn Error>> {
+    let name = ModeratorName::parse("operator")?;
+    let moderator = Moderator { app: AppId::parse(&app.app_id)?, name, role: Role::Lead };
+    let (link, _) = make_link(&functions.serve_console.table, &functions.serve_console.clock, &moderator).await?;
+    Ok(format!("{}{}", public_url.trim_end_matches('/'), path_of_link(&link)))
 }
 
 async fn simulate(app: &LocalApp, url: &str) -> Result<Simulator, Box<dyn Error>> {

@@ -98,7 +98,9 @@ mod tests {
             assert_eq!(RejectReason::new(&reason.code, &reason.zh, &reason.en).as_ref(), Some(reason));
         }
         let long = "字".repeat(REASON_CHARS + 1);
-        for (code, zh, en) in [("", "字", "a"), ("Spam", "字", "a"), ("a b", "字", "a"), ("a", "", "a"), ("a", "字", &long)] {
+        for (code, zh, en) in
+            [("", "字", "a"), ("Spam", "字", "a"), ("a b", "字", "a"), ("a", "", "a"), ("a", "字", &long)]
+        {
             assert_eq!(RejectReason::new(code, zh, en), None, "{code} {zh} {en}");
         }
     }

@@ -58,7 +58,14 @@ impl Finding {
             None => keyword.as_ref().map(|_| Suggest::Review)?,
         };
         let strategy = strategy.and_then(|strategy| kept(strategy, STRATEGY_CHARS));
-        Some(Self { strategy, suggest, label, probability: probability.map(|sure| sure.min(100)), keyword, window: None })
+        Some(Self {
+            strategy,
+            suggest,
+            label,
+            probability: probability.map(|sure| sure.min(100)),
+            keyword,
+            window: None,
+        })
     }
 
     /// What a verdict says by itself.

@@ -6,7 +6,7 @@ use data_encoding::{BASE32_NOPAD, Encoding, Specification};
 use serde::{Deserialize, Deserializer, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::text::judged_form;
+use super::text::is_unseen;
 
 /// Base32 in lower case without padding: 26 characters for 16 bytes, safe in URLs, keys and file names.
 fn base32() -> Encoding {
@@ -148,7 +148,7 @@ name!(
     /// Who works in the console, by the name that the owner's backend gave.
     ModeratorName,
     "a name (1 to 100 characters that can be seen)",
-    |text| text.chars().count() <= 100 && !text.chars().any(char::is_control) && !judged_form(text).trim().is_empty()
+    |text| (1..=100).contains(&text.chars().count()) && !text.chars().any(|letter| letter.is_control() || is_unseen(letter)) && !text.trim().is_empty()
 );
 name!(
     /// A moderator of one app in keys and URLs: the first 16 bytes of SHA-256(`app_id` 0x00 name) in base32.

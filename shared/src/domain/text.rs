@@ -103,8 +103,7 @@ pub fn judged_form(text: &str) -> Cow<'_, str> {
 /// Whether a character is left out of the [`judged_form`].
 pub fn is_unseen(letter: char) -> bool {
     let ignorable = CodePointSetData::new::<DefaultIgnorableCodePoint>();
-    (letter.is_control() && !matches!(letter, '\n' | '\r' | '\t'))
-        || (!letter.is_ascii() && ignorable.contains(letter))
+    (letter.is_control() && !matches!(letter, '\n' | '\r' | '\t')) || (!letter.is_ascii() && ignorable.contains(letter))
 }
 
 /// A text as it is stored and shown: as it was written, but for the characters that show what follows in another order

@@ -154,15 +154,13 @@ impl Checker {
             .await;
         match answer {
             Ok(MediaAnswer::Taken(trace_id)) => Event::Taken { part: check.part, attempt: check.attempt, trace_id },
-            Ok(MediaAnswer::Judged(verdict)) => {
-                Event::Judged {
-                    part: check.part,
-                    attempt: check.attempt,
-                    verdict,
-                    findings: Vec::new(),
-                    trace_id: None,
-                }
-            }
+            Ok(MediaAnswer::Judged(verdict)) => Event::Judged {
+                part: check.part,
+                attempt: check.attempt,
+                verdict,
+                findings: Vec::new(),
+                trace_id: None,
+            },
             Err(error) => failed(failure_of(&error)),
         }
     }
@@ -326,7 +324,9 @@ mod tests {
 
     #[test]
     fn one_risky_window_is_enough_and_a_window_without_a_verdict_is_no_pass() {
-        let judged = |suggest| Ok(TextJudged { verdict: Verdict { suggest, label: None }, findings: Vec::new(), trace_id: None });
+        let judged = |suggest| {
+            Ok(TextJudged { verdict: Verdict { suggest, label: None }, findings: Vec::new(), trace_id: None })
+        };
         let failed = || Err(AccessError::Paused(Timestamp(0)));
         let suggest = |answer: Result<TextJudged, AccessError>| answer.map(|judged| judged.verdict.suggest).ok();
         use Suggest::{Pass, Review, Risky};

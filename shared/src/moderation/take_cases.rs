@@ -50,10 +50,13 @@ pub async fn take_cases(
         free.fill(*class).await?;
     }
     let mut found = free.found;
+    let place = |case: &CaseInHand| (!case.submission.escalated, case.submission.since, case.submission.id.clone());
+    found.sort_by_key(place);
     let before: std::collections::BTreeSet<_> = in_hand.iter().collect();
     let until = now.plus(LEASED_FOR);
     let leased = try_join_all(found.iter().map(async |case| {
-        let fresh = case.standing.lease.as_ref().is_some_and(|lease| lease.by == key && now.plus(RENEWED_BELOW) <= lease.until);
+        let fresh =
+            case.standing.lease.as_ref().is_some_and(|lease| lease.by == key && now.plus(RENEWED_BELOW) <= lease.until);
         if fresh && before.contains(&case.submission.id) {
             return Ok(true);
         }
@@ -144,7 +147,11 @@ impl Free<'_> {
 
     /// Adds those of `ids` that wait and that nobody else has. What `entries` has of them as older releases left it is put where
     /// it belongs, and what stands in the queue and waits no more is taken out of it.
-    async fn look_at(&mut self, ids: &[SubmissionId], entries: &HashMap<SubmissionId, CaseEntry>) -> Result<(), TableError> {
+    async fn look_at(
+        &mut self,
+        ids: &[SubmissionId],
+        entries: &HashMap<SubmissionId, CaseEntry>,
+    ) -> Result<(), TableError> {
         let mut standings = self.table.standings(ids).await?;
         let key = self.moderator.key();
         let is_free = |id: &SubmissionId| {

@@ -184,9 +184,7 @@ impl Table {
 
     /// The case of a submission, put where it belongs, or taken out of the queue.
     pub(super) fn case_of(&self, submission: &Submission) -> Result<TransactWriteItem, TableError> {
-        let update = Update::builder()
-            .table_name(&self.name)
-            .set_key(Some(key(keys::submission(&submission.id), "C")));
+        let update = Update::builder().table_name(&self.name).set_key(Some(key(keys::submission(&submission.id), "C")));
         let update = match submission.case() {
             Some(case) => update
                 .update_expression(format!("SET queue_pk = :queue, queue_sk = :place REMOVE {LEASE}"))
@@ -322,9 +320,7 @@ impl Table {
 }
 
 /// Whether the condition of an update was met.
-fn met<T>(
-    answer: Result<T, aws_sdk_dynamodb::error::SdkError<UpdateItemError>>,
-) -> Result<bool, TableError> {
+fn met<T>(answer: Result<T, aws_sdk_dynamodb::error::SdkError<UpdateItemError>>) -> Result<bool, TableError> {
     match answer {
         Ok(_) => Ok(true),
         Err(error) if matches!(error.as_service_error(), Some(UpdateItemError::ConditionalCheckFailedException(_))) => {
@@ -367,7 +363,8 @@ mod tests {
             let (first, last) = bounds(class);
             (first.as_str()..=last.as_str()).contains(&place)
         };
-        for (place, class) in [("0001764", Class::Ordinary), ("1764#id", Class::Ordinary), ("m#1764", Class::Ordinary)] {
+        for (place, class) in [("0001764", Class::Ordinary), ("1764#id", Class::Ordinary), ("m#1764", Class::Ordinary)]
+        {
             assert!(is_in(class, place) && !is_in(Class::Escalated, place), "{place}");
         }
         assert!(is_in(Class::Escalated, "z#1764") && !is_in(Class::Ordinary, "z#1764"));

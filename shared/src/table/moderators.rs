@@ -14,7 +14,6 @@ use crate::domain::clock::Timestamp;
 use crate::domain::ids::{AppId, ConsoleToken, ModeratorKey, ModeratorName};
 use crate::domain::moderator::{Moderator, Role, Work};
 
-
 /// The sort key of what is kept of a moderator's work.
 const WORK: &str = "M";
 
@@ -72,7 +71,13 @@ fn let_in(item: &Item, now: Timestamp) -> Result<Option<(Who, Timestamp)>, Table
 }
 
 impl Table {
-    fn put_of(&self, kind: Kind, moderator: &Moderator, token: &ConsoleToken, until: Timestamp) -> Result<Item, TableError> {
+    fn put_of(
+        &self,
+        kind: Kind,
+        moderator: &Moderator,
+        token: &ConsoleToken,
+        until: Timestamp,
+    ) -> Result<Item, TableError> {
         let partition = keys::moderator(&moderator.app, &moderator.key());
         let who = Who { name: moderator.name.clone(), role: moderator.role };
         let doc = json(&who, &partition)?;

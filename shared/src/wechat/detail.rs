@@ -60,15 +60,15 @@ mod tests {
                 7, null, "text", []]"#,
         );
         let short: Vec<_> = found.iter().map(|found| (found.suggest, found.label, found.probability)).collect();
-        let expected =
-            [(Suggest::Risky, Some(Label(20006)), Some(90)), (Suggest::Review, Some(Label(20013)), None)];
+        let expected = [(Suggest::Risky, Some(Label(20006)), Some(90)), (Suggest::Review, Some(Label(20013)), None)];
         assert_eq!(short, expected);
         assert_eq!(found[1].keyword.as_deref(), Some("命中"));
     }
 
     #[test]
     fn whatever_it_is_it_is_read_or_left_out() {
-        for odd in ["{}", "[]", "null", "1", "\"\"", r#"{"errcode":0,"suggest":7}"#, r#"{"errcode":0,"suggest":null}"#] {
+        for odd in ["{}", "[]", "null", "1", "\"\"", r#"{"errcode":0,"suggest":7}"#, r#"{"errcode":0,"suggest":null}"#]
+        {
             assert_eq!(read(odd), [], "{odd}");
         }
         let odd = read(r#"{"errcode":0,"suggest":"risky","label":-1,"prob":1e9,"strategy":{}}"#);

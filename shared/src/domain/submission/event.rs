@@ -1,9 +1,9 @@
 //! What happens to a submission, and what it answers: checks to make, or why not.
 
 use crate::domain::clock::Timestamp;
-use crate::domain::ids::{TraceId, UrlSecret};
 use crate::domain::desk::RejectReason;
 use crate::domain::finding::Finding;
+use crate::domain::ids::{TraceId, UrlSecret};
 use crate::domain::moderator::Role;
 use crate::domain::outcome::{Outcome, Said};
 use crate::domain::verdict::Verdict;

@@ -170,7 +170,15 @@ fn is_zero_i64(value: &i64) -> bool {
 impl Part {
     /// A part that WeChat has not been asked about.
     pub fn queued(name: PartName, due: Timestamp) -> Self {
-        Self { name, state: PartState::Queued { due }, attempts: Vec::new(), known: None, findings: Vec::new(), setbacks: 0, paused_ms: 0 }
+        Self {
+            name,
+            state: PartState::Queued { due },
+            attempts: Vec::new(),
+            known: None,
+            findings: Vec::new(),
+            setbacks: 0,
+            paused_ms: 0,
+        }
     }
 
     /// The verdict that holds, if there is one.

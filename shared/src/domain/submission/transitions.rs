@@ -200,7 +200,8 @@ impl Submission {
             Event::Taken { part, attempt, trace_id } => self.taken(*part, *attempt, trace_id, now),
             Event::Judged { part, attempt, verdict, findings, trace_id } => {
                 let about = (self.size_of(*part), undecided);
-                self.part_mut(*part).is_some_and(|part| part.judge(*attempt, (*verdict, findings), trace_id.as_ref(), about, now))
+                self.part_mut(*part)
+                    .is_some_and(|part| part.judge(*attempt, (*verdict, findings), trace_id.as_ref(), about, now))
             }
             Event::Known { part, verdict, trace_id } => {
                 self.part_mut(*part).is_some_and(|part| part.take_known(*verdict, trace_id.as_ref(), undecided))

@@ -54,7 +54,13 @@ fn any_event() -> impl Strategy<Value = Event> {
     prop_oneof![
         (any_part(), 0_usize..5).prop_map(|(part, attempt)| taken(part, attempt)),
         (any_part(), any_verdict(), 0_usize..5, any::<bool>()).prop_map(|(part, verdict, attempt, named)| {
-            Event::Judged { part, attempt, verdict, findings: Vec::new(), trace_id: named.then(|| trace(part, attempt)) }
+            Event::Judged {
+                part,
+                attempt,
+                verdict,
+                findings: Vec::new(),
+                trace_id: named.then(|| trace(part, attempt)),
+            }
         }),
         (any_part(), any_verdict()).prop_map(|(part, verdict)| Event::Known { part, verdict, trace_id: None }),
         (any_part(), 0_usize..5).prop_map(|(part, attempt)| read(part, attempt)),
@@ -351,7 +357,8 @@ impl Scenario {
         let changed = match happening {
             Happening::Text => {
                 let (verdict, trace_id) = (verdict(self.text), Some(trace(TEXT, 0)));
-                submission.apply(&Event::Judged { part: TEXT, attempt: 0, verdict, findings: Vec::new(), trace_id }, now)
+                submission
+                    .apply(&Event::Judged { part: TEXT, attempt: 0, verdict, findings: Vec::new(), trace_id }, now)
             }
             Happening::Taken => submission.apply(&taken(FIRST, 0), now),
             Happening::Push => submission.apply(&pushed(self.first), now),

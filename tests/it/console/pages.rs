@@ -1,0 +1,153 @@
+//! What the pages hold and what they do not: media for whoever is let in, and nothing that a stranger wrote as anything but text.
+
+use greenlight_tests::console::{Visitor, page};
+use greenlight_tests::pictures::{YELLOW, picture};
+use greenlight_tests::world::{World, server_key};
+use http::Method;
+use serde_json::json;
+
+use super::doubtful;
+
+const HOSTILE: [&str; 5] = [
+    "<script>alert(1)</script>可疑",
+    "\"><img src=x onerror=alert(1)>可疑",
+    "'--></style></textarea><svg/onload=alert(1)>可疑",
+    "javascript:alert(1)可疑",
+    "{{7*7}}{% raw %}可疑\u{202e}\u{200b}",
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_a_stranger_wrote_is_text() {
+    let world = World::start().await;
+    let alice = world.log_in("alice").await;
+    let mut ids = Vec::new();
+    for hostile in HOSTILE {
+        let body = json!({
+            "scene": "forum", "title": hostile, "text": hostile, "nickname": hostile, "signature": hostile,
+            "external_id": &hostile[..hostile.len().min(64)], "metadata": {"x": hostile},
+        });
+        ids.push(world.submit(&alice, &body).await.expect(201).text("id"));
+    }
+    let lead = Visitor::enter(&world, 0, HOSTILE[0], "lead").await;
+    for case in lead.queue().await {
+        lead.post("/notes", &[("case", &case), ("note", HOSTILE[1])]).await.expect(303);
+    }
+    lead.post("/handover", &[("text", HOSTILE[2])]).await.expect(303);
+    lead.post("/reasons", &[("reasons", &format!("x | {} | {}", HOSTILE[0], HOSTILE[1]))]).await.expect(200);
+    let author = world.stored(&ids[0]).await.author.to_string();
+    let mut pages =
+        vec![String::new(), "/queue".into(), "/people".into(), "/reasons".into(), format!("/authors/{author}")];
+    pages.extend(ids.iter().map(|id| format!("/submissions/{id}")));
+    pages.push(format!("/queue?did={0}&done={0}&left={0}&case={0}&channel={0}", "%3Cscript%3Ealert(1)"));
+    for path in pages {
+        for language in ["zh", "en"] {
+            let request = lead.request(Method::GET, &path).header("cookie", format!("greenlight-language={language}"));
+            let answer = world.send(request).await.expect(200);
+            let text = page(&answer);
+            assert_eq!(text.matches("<script").count(), 1, "{path}: {text}");
+            for forbidden in ["<img src=x", "<svg", "href=\"javascript", "\u{202e}"] {
+                assert!(!text.contains(forbidden), "{path}: {forbidden}");
+            }
+            let policy = answer.headers["content-security-policy"].to_str().unwrap();
+            assert!(
+                policy.starts_with("default-src 'none'; script-src 'self'") && !policy.contains("unsafe"),
+                "{policy}"
+            );
+            assert_eq!(answer.headers["cache-control"], "private, no-store");
+            assert_eq!(answer.headers["referrer-policy"], "same-origin");
+        }
+    }
+    // What a moderator is told by a conflict names whoever was first, whatever their name.
+    let case = lead.queue().await.remove(0);
+    lead.decide(&case, "approve").await.expect(303);
+    let other = Visitor::enter(&world, 0, "wang", "lead").await;
+    let late = other.post("/decisions", &[("case", &case), ("deed", "reject"), ("code", "x")]).await.expect(409);
+    assert!(!page(&late).contains("<script>alert"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pictures_are_for_moderators_of_the_app_alone_and_kept_by_nobody() {
+    let world = World::start().await;
+    let alice = world.log_in("alice").await;
+    let id = world.submit_media(&alice, &[picture(YELLOW, 3)]).await;
+    world.simulator.idle().await;
+    let li = Visitor::enter(&world, 0, "li", "moderator").await;
+    let path = format!("/media/{id}/0");
+    let whole = li.get(&path).await.expect(200);
+    assert_eq!(whole.headers["cache-control"], "private, no-store");
+    assert_eq!(whole.headers["content-type"], "image/png");
+    assert_eq!(whole.headers["x-content-type-options"], "nosniff");
+    let last = whole.bytes.len() - 1;
+    let part = async |range: &str| world.send(li.request(Method::GET, &path).header("range", range)).await;
+    let some = part("bytes=1-2").await.expect(206);
+    assert_eq!(some.bytes, whole.bytes.slice(1..3));
+    assert_eq!(some.headers["content-range"].to_str().unwrap(), format!("bytes 1-2/{}", last + 1));
+    assert_eq!(part("bytes=0-").await.expect(206).bytes, whole.bytes);
+    assert_eq!(part("bytes=-1").await.expect(206).bytes, whole.bytes.slice(last..));
+    part(&format!("bytes={}-", last + 1)).await.expect(416);
+    for nothing in ["/media/x/0".to_owned(), format!("/media/{id}/1"), format!("/media/{id}/x"), format!("/media/{id}")]
+    {
+        li.get(&nothing).await.expect(404);
+    }
+    Visitor::stranger(&world).get(&path).await.expect(401);
+    world.delete(&format!("/v1/submissions/{id}"), &alice).await.expect(204);
+    li.get(&path).await.expect(404);
+    assert!(page(&li.get(&format!("/submissions/{id}")).await.expect(200)).contains("The content is erased."));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_speaks_the_language_that_they_chose() {
+    let world = World::start().await;
+    let li = Visitor::enter(&world, 0, "li", "moderator").await;
+    assert!(page(&li.get("").await).contains("<html lang=\"en\">"));
+    let chosen = li.get("/language/zh").await.expect(303);
+    assert!(chosen.headers["set-cookie"].to_str().unwrap().starts_with("greenlight-language=zh; "));
+    let request = li.request(Method::GET, "").header("cookie", "greenlight-language=zh");
+    assert!(page(&world.send(request).await).contains("<html lang=\"zh-CN\">"));
+    li.get("/language/fr").await.expect(404);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_there_is_told_on_a_page() {
+    let world = World::start().await;
+    let li = Visitor::enter(&world, 0, "li", "moderator").await;
+    for path in
+        ["/nothing", "/submissions/x", "/submissions/aaaaaaaaaaaaaaaaaaaaaaaaaa", "/find?id=x", "/find", "/authors/x"]
+    {
+        let answer = li.get(path).await.expect(404);
+        assert!(page(&answer).contains("<main"), "{path}");
+    }
+    world.send(li.request(Method::PUT, "/queue")).await.expect(405);
+    let long = "x".repeat(70_000);
+    li.post("/handover", &[("text", &long)]).await.expect(413);
+    let id = doubtful(&world, 1).await.remove(0);
+    let found = li.get(&format!("/find?id=%20{id}")).await.expect(303);
+    assert_eq!(found.headers["location"].to_str().unwrap(), format!("/console/submissions/{id}"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_prefix_of_the_owners_server_stands_before_every_address() {
+    let world = World::start().await;
+    let functions = world.restarted_with(&[("GREENLIGHT_CONSOLE_URL", "https://light.example.com/green")]).await;
+    let body = json!({"moderator": "li", "role": "lead"}).to_string();
+    let request = http::Request::post("/green/v1/moderators/links")
+        .header("authorization", format!("Bearer {}", server_key(0)))
+        .body(body.into())
+        .unwrap();
+    let made = World::ask(&functions, request).await.expect(201).text("url");
+    let path = made.strip_prefix("https://light.example.com").unwrap();
+    let spend = |origin: &str| http::Request::post(path).header("origin", origin).body("".into()).unwrap();
+    World::ask(&functions, spend("https://light.example.com:444")).await.expect(403);
+    let entered = World::ask(&functions, spend("https://light.example.com")).await.expect(200);
+    let cookie = entered.headers["set-cookie"].to_str().unwrap();
+    assert!(cookie.starts_with("__Host-greenlight=") && cookie.ends_with("; SameSite=Strict; Secure"), "{cookie}");
+    assert!(page(&entered).contains("href=\"/green/console\""));
+    let cookie = cookie.split(';').next().unwrap();
+    let request = http::Request::get("/green/console/queue").header("cookie", cookie).body("".into()).unwrap();
+    let shown = page(&World::ask(&functions, request).await.expect(200));
+    for (before, after) in [("href=\"", "\""), ("action=\"", "\""), ("src=\"", "\"")] {
+        for address in greenlight_tests::console::between(&shown, before, after) {
+            assert!(address.starts_with("/green/console") || address == "#content", "{address}");
+        }
+    }
+}
