@@ -134,6 +134,21 @@ pub fn media_key(submission: &SubmissionId, index: usize, medium: &Medium) -> St
     format!("media/{submission}/{index}-{}.{}", medium.sha256, medium.media_type.extension())
 }
 
+/// Where all bytes of a submission with these media lie, previews among them.
+pub fn media_keys(submission: &SubmissionId, media: &[Medium]) -> Vec<String> {
+    let keys = media.iter().enumerate().flat_map(|(index, medium)| {
+        let key = media_key(submission, index, medium);
+        let preview = medium.has_preview().then(|| preview_key(&key));
+        [Some(key), preview]
+    });
+    keys.flatten().collect()
+}
+
+/// Where the preview of a picture lies, beside it.
+pub fn preview_key(key: &str) -> String {
+    format!("{key}.preview.jpg")
+}
+
 impl Bucket {
     /// The bucket of that name. No connection is opened before it is needed.
     pub fn new(aws: &AwsSettings, http: &reqwest::Client, name: impl Into<String>) -> Self {

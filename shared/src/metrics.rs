@@ -74,6 +74,8 @@ metrics! {
     Withdrawn: Count,
     /// Submissions that began to wait for a person.
     LeftToPeople: Count,
+    /// Apps in which a case has waited longer for people than it may; one sample a run of the sweep while there is one.
+    QueuesLate: Count,
     /// Decisions that the owner's backend did not take for a day.
     DecisionsUntold: Count,
     /// From WeChat making a push to our having taken it; one sample for each push that was taken.

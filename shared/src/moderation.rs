@@ -24,5 +24,6 @@ pub mod sweep;
 pub mod take_cases;
 mod take_verdict;
 pub mod tell;
+pub mod watch_queue;
 pub mod wechat_access;
 pub mod withdraw;

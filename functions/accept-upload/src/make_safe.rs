@@ -33,6 +33,8 @@ pub struct SafeMedium {
     pub changed: Vec<Change>,
     /// What its metadata said of being made by a machine.
     pub ai_label: Option<Value>,
+    /// The same small, for whoever looks through many; none of what is small itself, or no picture.
+    pub preview: Option<Bytes>,
 }
 
 /// How much memory making these bytes safe takes besides their own, in bytes.
@@ -78,6 +80,7 @@ pub fn make_safe(bytes: Bytes, by: Actor) -> Result<SafeMedium, Unfit> {
             dimensions: Some((picture.width, picture.height)),
             changed: picture.changed,
             ai_label: picture.ai_label,
+            preview: picture.preview,
         });
     }
     if let Some(media_type) = vouched::recognise(&bytes) {
@@ -85,13 +88,13 @@ pub fn make_safe(bytes: Bytes, by: Actor) -> Result<SafeMedium, Unfit> {
             return Err(Unfit::NotAccepted { found: Found::OtherSound });
         }
         let ai_label = label::find(&bytes);
-        return Ok(SafeMedium { media_type, bytes, dimensions: None, changed: Vec::new(), ai_label });
+        return Ok(SafeMedium { media_type, bytes, dimensions: None, changed: Vec::new(), ai_label, preview: None });
     }
     let (media_type, clean) = clean(&bytes)?;
     let ai_label = label::find(&bytes);
     // The bytes that came can be kept where they are; a copy of the same need not be.
     let bytes = if clean == bytes { bytes } else { Bytes::from(clean) };
-    Ok(SafeMedium { media_type, bytes, dimensions: None, changed: Vec::new(), ai_label })
+    Ok(SafeMedium { media_type, bytes, dimensions: None, changed: Vec::new(), ai_label, preview: None })
 }
 
 fn clean(bytes: &[u8]) -> Result<(MediaType, Vec<u8>), Unfit> {

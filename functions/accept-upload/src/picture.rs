@@ -11,7 +11,8 @@ mod encode;
 pub(crate) mod label;
 
 use bytes::Bytes;
-use greenlight::domain::media::MediaType;
+use greenlight::domain::media::{MediaType, PREVIEW_SIDE, needs_preview};
+use image::DynamicImage;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -40,6 +41,8 @@ pub struct Picture {
     pub changed: Vec<Change>,
     /// What its metadata said of being generated, as GB 45438-2025 has it.
     pub ai_label: Option<Value>,
+    /// The same small, as a JPEG, for whoever looks through many; none of what is small itself.
+    pub preview: Option<Bytes>,
 }
 
 /// What a picture loses on its way.
@@ -90,7 +93,9 @@ pub fn encode_anew(source: Source, bytes: &[u8]) -> Result<Picture, NoPicture> {
         changed.push(Change::Size);
     }
     let encode::Encoded { media_type, bytes, width, height, .. } = encoded;
-    Ok(Picture { media_type, bytes: bytes.into(), width, height, changed, ai_label })
+    let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+    let preview = needs_preview(size, (width, height)).then(|| preview_of(&canvas.image));
+    Ok(Picture { media_type, bytes: bytes.into(), width, height, changed, ai_label, preview })
 }
 
 /// A picture that was made by [`encode_anew`], once more for WeChat's direct check: a JPEG of at most 750 by 1,334 pixels
@@ -113,6 +118,20 @@ pub fn for_direct_check(source: Source, bytes: &[u8]) -> Result<Bytes, NoPicture
         image
     };
     encode::small_jpeg(&scaled).map(Bytes::from).ok_or(NoPicture::Damaged)
+}
+
+/// A picture in the size of a preview: as many pixels and as much quality as its bytes allow.
+fn preview_of(image: &DynamicImage) -> Bytes {
+    let mut side = image.width().max(image.height()).min(PREVIEW_SIDE);
+    let mut small = canvas::scaled(image, side);
+    loop {
+        match encode::preview_jpeg(&small) {
+            Some(bytes) => return bytes.into(),
+            // Noise; at one pixel anything fits.
+            None => side = (side * 3 / 4).max(1),
+        }
+        small = canvas::scaled(&small, side);
+    }
 }
 
 #[cfg(test)]

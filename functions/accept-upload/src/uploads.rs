@@ -13,10 +13,10 @@ use greenlight::api::fields::Fields;
 use greenlight::api::problem::Problem;
 use greenlight::api::respond::{Reply, json, respond};
 use greenlight::api::signed::{self, Form, NotOurs, Upload};
-use greenlight::bucket::{BucketError, UploadForm, incoming_key, unclaimed_key};
+use greenlight::bucket::{BucketError, UploadForm, incoming_key, preview_key, unclaimed_key};
 use greenlight::domain::author::Actor;
 use greenlight::domain::ids::{AuthorId, OpenId};
-use greenlight::domain::media::MediaKind;
+use greenlight::domain::media::{MediaKind, MediaType};
 use greenlight::domain::sha256::Sha256;
 use greenlight::moderation::admit::admit_call;
 use http::header::CONTENT_TYPE;
@@ -160,7 +160,16 @@ impl AcceptUpload {
             return Err(Problem::too_large(self.largest));
         }
         let (sha256, key) = (Sha256::of(&medium.bytes), unclaimed_key(medium.media_type));
-        self.bucket.put(&key, medium.bytes, sha256, medium.media_type).await?;
+        let picture = self.bucket.put(&key, medium.bytes, sha256, medium.media_type);
+        // The preview first is no upload yet, and the picture without it is not looked at as it should be: both, or neither.
+        match medium.preview {
+            Some(preview) => {
+                let (hash, preview_key) = (Sha256::of(&preview), preview_key(&key));
+                let preview = self.bucket.put(&preview_key, preview, hash, MediaType::Jpeg);
+                tokio::try_join!(picture, preview).map(drop)?;
+            }
+            None => picture.await?,
+        }
         let now = self.clock.now();
         let SafeMedium { media_type, dimensions, changed, ai_label, .. } = medium;
         let app = caller.app.id.clone();

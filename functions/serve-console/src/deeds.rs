@@ -13,6 +13,7 @@ use greenlight::domain::ids::{AuthorId, SubmissionId};
 use greenlight::domain::submission::{Decider, ModeratorDecision, NotDecided, NotUndone, Submission};
 use greenlight::moderation::ban::{BanError, ban_by_moderator};
 use greenlight::moderation::decide::{DecideError, decide as take_decision};
+use greenlight::moderation::note::Noted;
 use greenlight::moderation::reopen::{ReopenError, reopen};
 use greenlight::moderation::{escalate as escalation, note as notes, take_cases};
 use greenlight::table::Consistency;
@@ -289,10 +290,18 @@ pub(crate) async fn note(State(console): State<Arc<ServeConsole>>, request: Requ
         }
         for (id, _) in seen(&form)? {
             let submission = find(&console, &visit, &id).await?;
-            let added =
-                notes::add_note(&console.table, &console.clock, &visit.moderator, &submission.id, text.to_owned());
-            if !added.await? {
-                return Err(invalid("这条内容的备注已经太多了。", "There are too many notes about it already."));
+            let text = text.to_owned();
+            match notes::add_note(&console.table, &console.clock, &visit.moderator, submission, text).await? {
+                Noted::Added => {}
+                Noted::TooMany => {
+                    return Err(invalid("这条内容的备注已经太多了。", "There are too many notes about it already."));
+                }
+                Noted::Erased => {
+                    return Err(conflict(
+                        "内容已删除，不能再备注。".to_owned(),
+                        "It is erased; notes go with it.".to_owned(),
+                    ));
+                }
             }
         }
         Ok(back(&door, &form, "note", &[]))

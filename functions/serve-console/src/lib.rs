@@ -85,6 +85,7 @@ impl ServeConsole {
             .route("/console/submissions/{id}", get(submission_page::show))
             .route("/console/authors/{author}", get(author_page::show))
             .route("/console/media/{id}/{index}", get(media::whole))
+            .route("/console/previews/{id}/{index}", get(media::preview))
             .route("/console/people", get(people::show))
             .route("/console/people/links", post(people::make_link))
             .route("/console/people/revocations", post(people::revoke))

@@ -6,7 +6,7 @@ use askama::Template;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use greenlight::api::problem::Problem;
-use greenlight::domain::desk::{MOST_REASONS, RejectReason};
+use greenlight::domain::desk::{LONGEST_LIMIT_MINUTES, MOST_REASONS, RejectReason};
 use greenlight::domain::ids::ModeratorName;
 use greenlight::domain::moderator::{Moderator, Role};
 use greenlight::moderation::{let_in, share_desk};
@@ -30,6 +30,7 @@ struct PeoplePage<'a> {
 struct ReasonsPage<'a> {
     f: Frame<'a>,
     lines: String,
+    minutes: String,
     said: Option<&'a str>,
     is_wrong: bool,
 }
@@ -110,8 +111,8 @@ pub(crate) async fn show_reasons(State(console): State<Arc<ServeConsole>>, reque
         let visit = Visit::of(&console, &head).await?;
         visit.must_be_lead()?;
         let desk = console.table.desk(&visit.moderator.app).await?;
-        let lines = lines_of(&desk.reasons);
-        let template = ReasonsPage { f: Frame::of(&visit), lines, said: None, is_wrong: false };
+        let (lines, minutes) = (lines_of(&desk.reasons), (desk.late_after().as_secs() / 60).to_string());
+        let template = ReasonsPage { f: Frame::of(&visit), lines, minutes, said: None, is_wrong: false };
         Ok(page(StatusCode::OK, door.words().tag(), &template))
     };
     answer(&door, reply.await)
@@ -122,15 +123,16 @@ pub(crate) async fn set_reasons(State(console): State<Arc<ServeConsole>>, reques
     let reply = async {
         let (visit, form) = Visit::with_form(&console, request).await?;
         visit.must_be_lead()?;
-        let (w, lines) = (door.words(), form.get("reasons").to_owned());
-        let reasons = reasons_in(&lines);
-        let is_wrong = reasons.is_none();
-        if let Some(reasons) = reasons {
-            share_desk::set_reasons(&console.table, &visit.moderator, reasons).await?;
+        let (w, lines, minutes) = (door.words(), form.get("reasons").to_owned(), form.get("minutes").to_owned());
+        let limit = minutes.parse::<u32>().ok().filter(|minutes| (1..=LONGEST_LIMIT_MINUTES).contains(minutes));
+        let rules = reasons_in(&lines).zip(limit);
+        let is_wrong = rules.is_none();
+        if let Some(rules) = rules {
+            share_desk::set_rules(&console.table, &visit.moderator, rules).await?;
         }
         let said = Some(if is_wrong { w.reasons_wrong } else { w.saved });
         let status = if is_wrong { StatusCode::BAD_REQUEST } else { StatusCode::OK };
-        Ok(page(status, w.tag(), &ReasonsPage { f: Frame::of(&visit), lines, said, is_wrong }))
+        Ok(page(status, w.tag(), &ReasonsPage { f: Frame::of(&visit), lines, minutes, said, is_wrong }))
     };
     answer(&door, reply.await)
 }

@@ -22,7 +22,7 @@ words! {
     queue: "待审队列", "Queue";
     start: "首页", "Start";
     people: "审核员", "People";
-    reasons: "驳回理由", "Reasons";
+    reasons: "规则", "Rules";
     leave: "退出", "Leave";
     other_language: "English", "中文";
     other_tag: "en", "zh";
@@ -133,7 +133,8 @@ words! {
     lock_out_hint: "其登录、未用的链接和手上的内容立即失效。", "Ends sessions, unused links and what is in hand at once.";
     locked_out: "已停用：", "Locked out:";
     reasons_hint: "每行一条，最多九条：代码 | 中文 | English。代码用小写字母、数字和下划线。", "One a line, nine at most: code | 中文 | English. A code is made of a-z, 0-9 and _.";
-    reasons_wrong: "有一行不对：每行须有代码、中文和英文，最多九行。", "A line is wrong: each needs a code, Chinese and English, and there are nine lines at most.";
+    reasons_wrong: "没有保存：每行须有代码、中文和英文，最多九行；分钟须是 1 到 43200。", "Not saved: each line needs a code, Chinese and English, and there are nine at most; minutes are 1 to 43,200.";
+    late_after: "等待超过多少分钟算积压（会告警并通知运营方）", "After how many minutes a case has waited too long (an alarm is raised, and the owner is told)";
     saved: "已保存。", "Saved.";
     trouble: "没有成功", "That did not work";
     minutes: "分钟", "min";

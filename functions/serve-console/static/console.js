@@ -5,9 +5,12 @@
   const cases = () => [...document.querySelectorAll('.case')]
   let current = 0
 
-  /** Whether the event is for what somebody writes: a field, an input method that composes, a shortcut of the browser. */
-  const isWriting = (event) => {
-    if (event.isComposing || event.keyCode === 229 || event.repeat || event.ctrlKey || event.metaKey || event.altKey) return true
+  /** Whether an input method composes: all keys are its own then. */
+  const isComposing = (event) => event.isComposing || event.keyCode === 229
+
+  /** Whether the event is not for us: a key that is held, a shortcut of the browser, what somebody writes in a field. */
+  const isElsewhere = (event) => {
+    if (event.repeat || event.ctrlKey || event.metaKey || event.altKey) return true
     const target = event.target
     return target instanceof HTMLTextAreaElement || target instanceof HTMLSelectElement || (target instanceof HTMLInputElement && target.type !== 'checkbox')
   }
@@ -18,16 +21,20 @@
     current = Math.min(Math.max(index, 0), all.length - 1)
     all.forEach((one, at) => one.classList.toggle('current', at === current))
     all[current].focus({ preventScroll: true })
-    all[current].scrollIntoView({ block: 'start' })
+    // No further than it has to be: what stands above the first case tells what the last deed was, and takes it back.
+    all[current].scrollIntoView({ block: 'nearest' })
   }
 
   const inCurrent = (selector) => cases()[current]?.querySelector(selector)
 
   /** Opens what is folded, and puts the cursor where something is to be written. */
   const unfold = (summary) => {
-    const details = summary.parentElement
+    const details = summary?.parentElement
+    if (!details) return
     details.open = !details.open
-    if (details.open) details.querySelector('textarea, input:not([type=hidden])')?.focus()
+    if (!details.open) return
+    details.scrollIntoView({ block: 'nearest' })
+    if (summary.dataset.key !== 'r') details.querySelector('textarea, input:not([type=hidden])')?.focus()
   }
 
   const look = () => {
@@ -46,6 +53,7 @@
   }
 
   document.addEventListener('keydown', (event) => {
+    if (isComposing(event)) return
     if (event.key === 'Escape') {
       document.activeElement?.blur()
       document.querySelectorAll('details.choose[open]').forEach((details) => {
@@ -54,7 +62,7 @@
       show(current)
       return
     }
-    if (isWriting(event)) return
+    if (isElsewhere(event)) return
     const reject = inCurrent('details[data-open]')
     if (/^[1-9]$/.test(event.key) && reject?.open) {
       event.preventDefault()
@@ -65,9 +73,7 @@
       j: () => show(current + 1),
       k: () => show(current - 1),
       v: look,
-      r: () => {
-        if (reject) reject.open = !reject.open
-      },
+      r: () => unfold(inCurrent('[data-key=r]')),
       n: () => unfold(inCurrent('[data-key=n]')),
       b: () => unfold(inCurrent('[data-key=b]')),
       a: () => press(inCurrent('[data-key=a]')),

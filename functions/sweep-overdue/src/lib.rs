@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures_util::future::try_join_all;
 use futures_util::{StreamExt, stream};
-use greenlight::apps::App;
+use greenlight::apps::{App, Apps};
 use greenlight::bucket::Bucket;
 use greenlight::domain::clock::{Clock, Timestamp};
 use greenlight::domain::ids::AppId;
@@ -16,6 +16,7 @@ use greenlight::error::chain;
 use greenlight::metrics::{self, Metric};
 use greenlight::moderation::ask::Checker;
 use greenlight::moderation::sweep::{Processed, process_due};
+use greenlight::moderation::watch_queue::watch_queue;
 use greenlight::outbound::Poster;
 use greenlight::secrets::Secrets;
 use greenlight::settings::Lookup;
@@ -165,11 +166,29 @@ impl SweepOverdue {
             .flatten_unordered(APPS_AT_ONCE)
             .fold(Sweep::default(), async |sum, one| sum.and(one))
             .await;
+        self.watch_queues(&apps).await;
         if sweep != Sweep::default() {
             let Sweep { worked, held_back, failed } = sweep;
             tracing::info!(event = "swept", worked, held_back, failed, "swept what was due");
         }
         Ok(sweep)
+    }
+
+    /// Looks whether people keep up in each app. What fails is looked at in a minute again.
+    async fn watch_queues(&self, apps: &Apps) {
+        let watched = stream::iter(apps.iter()).map(async |app| {
+            let late = watch_queue(&self.checker.table, &self.poster, &self.clock, app).await;
+            late.unwrap_or_else(|error| {
+                let error = chain(&error);
+                tracing::warn!(event = "queue_not_watched", app = %app.id, error, "a review queue could not be looked at");
+                false
+            })
+        });
+        let late: Vec<bool> = watched.buffer_unordered(APPS_AT_ONCE).collect().await;
+        let late = late.into_iter().filter(|late| *late).count();
+        if late > 0 {
+            metrics::record(&[(Metric::QueuesLate, f64::from(u32::try_from(late).unwrap_or(u32::MAX)))]);
+        }
     }
 
     async fn process(&self, app: &App, entry: &DueEntry, shares: &Shares) -> Sweep {

@@ -54,27 +54,16 @@ function authorsPost(submission, old) {
 
 // ---- The moderator.
 
-function entry(submission, old) {
-  const why = submission.reasons.map(({ label_name }) => label_name).join(say('comma'))
-  const reason = element('input', { maxLength: 100, placeholder: say('defaultReason'), ariaLabel: say('reasonLabel') })
-  const told = element('p', { className: 'message', role: 'status' })
-  const decide = async (decision) => {
-    try {
-      await moderator.decide(
-        say('lang'),
-        submission,
-        decision,
-        decision === 'reject' ? reason.value || say('defaultReason') : 'fine',
-      )
-    } catch (error) {
-      told.textContent = error.status === 409 ? say('conflict') : error.message
-    }
-    await look()
-  }
-  const button = (decision) =>
-    element('button', { type: 'button', className: decision, text: say(decision), onclick: () => decide(decision) })
-  const deeds = element('div', { className: 'deeds' }, button('approve'), reason, button('reject'))
-  return post(submission, old, why && element('p', { className: 'why', text: say('why') + why }), deeds, told)
+function showWaiting({ submissions, next_cursor }) {
+  const count = submissions.length
+  const said = say(count || next_cursor ? 'waiting' : 'nothingWaits', `${count}${next_cursor ? '+' : ''}`)
+  // Said again only if it is something else: it would be read out each time.
+  if ($('#waiting').textContent !== said) $('#waiting').textContent = said
+}
+
+async function openConsole() {
+  const { url } = await moderator.link(say('lang'))
+  window.open(url, '_blank', 'noopener')
 }
 
 // ---- WeChat.
@@ -141,9 +130,8 @@ async function lookOnce() {
     [version, now, decided_at, ...media.map(({ url }) => url)].join(' ')
   showList($('#author .feed'), feed, authorsPost, signature)
   showList($('#reader .feed'), readers.submissions.slice(0, SHOWN), post, signature)
-  showList($('#queue'), reviews.submissions.slice(0, SHOWN), entry, signature)
+  showWaiting(reviews)
   $('#reader .empty').hidden = readers.submissions.length > 0
-  $('#queue-empty').hidden = reviews.submissions.length > 0
   const now = moodOf(state.behaviour)
   if (now !== mood) {
     mood = now
@@ -187,6 +175,7 @@ async function begin() {
     speakAll()
     look()
   }
+  $('#console').onclick = () => attempt(openConsole)
   $('#release').onclick = () => attempt(() => simulator.release())
   $('#expire').onclick = () =>
     attempt(async () => {

@@ -15,11 +15,11 @@ async function asked(path, language, method = 'GET', body) {
 
 export const run = () => asked('page/run.json', 'en')
 
-/** What a moderator does; the server adds the owner's key. */
+/** What has to do with moderators; the server adds the owner's key. */
 export const moderator = {
   reviews: (language) => asked('page/owner/v1/reviews', language),
-  decide: (language, { id, version }, decision, reason) =>
-    asked(`page/owner/v1/submissions/${id}/decisions`, language, 'POST', { decision, reason, moderator: 'demo', version }),
+  /** A link into the console, good once. */
+  link: (language) => asked('page/owner/v1/moderators/links', language, 'POST', { moderator: 'demo', role: 'lead' }),
 }
 
 /** The simulator's control API. */

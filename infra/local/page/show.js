@@ -38,7 +38,7 @@ function pictures(submission, old) {
     .map(({ url }) => before.get(url) ?? element('img', { src: url, alt: say('picture') }))
 }
 
-/** A post, as phones and the queue show it; `more` stands below it. */
+/** A post, as phones show it; `more` stands below it. */
 export function post(submission, old, ...more) {
   const name = submission.nickname ?? say('nobody')
   const time = element('time', { dateTime: submission.created_at, text: ago(submission.created_at) })

@@ -1,5 +1,7 @@
 //! What the moderators of an app share: the reasons they reject for, and a note for whoever works next.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::clock::Timestamp;
@@ -9,6 +11,10 @@ use super::ids::AppId;
 pub const MOST_REASONS: usize = 9;
 /// How many characters a reason has at most in each language.
 pub const REASON_CHARS: usize = 200;
+/// After how long a case has waited too long for people, where the app has no limit of its own.
+pub const LATE_AFTER: Duration = Duration::from_secs(2 * 3600);
+/// The longest limit that an app may have: a month.
+pub const LONGEST_LIMIT_MINUTES: u32 = 30 * 24 * 60;
 /// How many characters a note for the next shift has at most.
 pub const HANDOVER_CHARS: usize = 2_000;
 
@@ -57,12 +63,23 @@ pub struct Desk {
     /// The note, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub handover: Option<Handover>,
+    /// After how many minutes a case has waited too long; [`LATE_AFTER`] where nobody has said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub late_after_minutes: Option<u32>,
+    /// When the owner was last told that one has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) late_told_at: Option<Timestamp>,
     /// How often it was written.
     #[serde(skip)]
     pub(crate) version: u64,
 }
 
 impl Desk {
+    /// After how long a case has waited too long for people.
+    pub fn late_after(&self) -> Duration {
+        self.late_after_minutes.map_or(LATE_AFTER, |minutes| Duration::from_secs(u64::from(minutes) * 60))
+    }
+
     /// As it is before anyone changes it: with the reasons that WeChat's labels suggest.
     pub fn new(app: AppId) -> Self {
         let reasons = [
@@ -77,7 +94,8 @@ impl Desk {
             ("other", "不符合社区规范", "Against the rules of this community"),
         ];
         let reasons = reasons.map(|(code, zh, en)| RejectReason { code: code.into(), zh: zh.into(), en: en.into() });
-        Self { app, reasons: reasons.into(), handover: None, version: 0 }
+        let (handover, late_after_minutes, late_told_at) = (None, None, None);
+        Self { app, reasons: reasons.into(), handover, late_after_minutes, late_told_at, version: 0 }
     }
 
     /// The reason with that code.

@@ -7,6 +7,16 @@ use serde::{Deserialize, Serialize};
 /// No medium is larger. (WeChat: media_check_async, at most 10 MB.)
 pub const MAX_MEDIUM_BYTES: u64 = 10 * 1024 * 1024;
 
+/// No side of a preview is longer, in pixels.
+pub const PREVIEW_SIDE: u32 = 480;
+/// A preview has fewer bytes.
+pub const PREVIEW_BYTES: u64 = 40 * 1024;
+
+/// Whether a picture of so many bytes, so wide and so high, has a preview; what is small is its own.
+pub fn needs_preview(size: u64, (width, height): (u32, u32)) -> bool {
+    size >= PREVIEW_BYTES || width.max(height) > PREVIEW_SIDE
+}
+
 /// What a medium is made for: to be looked at, or to be listened to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -28,7 +28,7 @@ pub use undo::{NotUndone, UNDO_WITHIN, Undo};
 use super::author::Actor;
 use super::clock::Timestamp;
 use super::ids::{AppId, AuthorId, Channel, OpenId, SubmissionId, UrlSecret};
-use super::media::MediaType;
+use super::media::{MediaType, needs_preview};
 use super::moderator::Role;
 use super::sha256::Sha256;
 use super::text::Content;
@@ -269,6 +269,9 @@ pub struct Submission {
     /// It waits for people, and a moderator has left it to a lead.
     #[serde(default, skip_serializing_if = "is_false")]
     pub escalated: bool,
+    /// Moderators have written notes about it, which go with its content.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub noted: bool,
     /// What a moderator's decision about a case may be taken back to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undo: Option<Undo>,
@@ -376,6 +379,13 @@ pub struct NewSubmission {
     pub request_hash: Option<String>,
 }
 
+impl Medium {
+    /// Whether a preview lies beside it; older pictures have none all the same.
+    pub fn has_preview(&self) -> bool {
+        self.dimensions.is_some_and(|dimensions| needs_preview(self.size, dimensions))
+    }
+}
+
 impl Submission {
     /// A new submission: pending, each part queued and due at once.
     pub fn new(new: NewSubmission, now: Timestamp) -> Self {
@@ -403,6 +413,7 @@ impl Submission {
             since: now,
             decision: None,
             escalated: false,
+            noted: false,
             undo: None,
             reopened_at: None,
             moderated: false,

@@ -2,7 +2,7 @@
 
 use futures_util::future::try_join_all;
 
-use crate::bucket::{Bucket, BucketError, media_key};
+use crate::bucket::{Bucket, BucketError, media_keys};
 use crate::domain::clock::Clock;
 use crate::domain::submission::Submission;
 use crate::table::{Table, TableError};
@@ -23,9 +23,8 @@ pub enum EraseError {
 /// The uploads from which the submission took its copies are left to the bucket's lifecycle: another submission may be
 /// made of the same upload.
 pub async fn erase(table: &Table, bucket: &Bucket, clock: &Clock, submission: Submission) -> Result<(), EraseError> {
-    let media = submission.media.iter().enumerate();
-    let keys = media.map(|(index, medium)| media_key(&submission.id, index, medium));
-    try_join_all(keys.map(|key| async move { bucket.delete(&key).await })).await?;
+    let keys = media_keys(&submission.id, &submission.media);
+    try_join_all(keys.into_iter().map(|key| async move { bucket.delete(&key).await })).await?;
     let now = clock.now();
     let note = |submission: &mut Submission| {
         let due = submission.erase_due.is_some_and(|due| due <= now);

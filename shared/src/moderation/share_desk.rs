@@ -22,7 +22,15 @@ pub async fn leave_note(table: &Table, clock: &Clock, moderator: &Moderator, tex
     change(table, moderator, |desk| desk.handover.clone_from(&note)).await
 }
 
-/// Sets the reasons that moderators reject for; for leads.
-pub async fn set_reasons(table: &Table, moderator: &Moderator, reasons: Vec<RejectReason>) -> Result<(), TableError> {
-    change(table, moderator, |desk| desk.reasons.clone_from(&reasons)).await
+/// Sets the reasons that moderators reject for, and after how many minutes a case has waited too long; for leads.
+pub async fn set_rules(
+    table: &Table,
+    moderator: &Moderator,
+    (reasons, late_after_minutes): (Vec<RejectReason>, u32),
+) -> Result<(), TableError> {
+    let set = |desk: &mut Desk| {
+        desk.reasons.clone_from(&reasons);
+        desk.late_after_minutes = Some(late_after_minutes);
+    };
+    change(table, moderator, set).await
 }

@@ -11,7 +11,7 @@ use super::admit::read_admission;
 use super::ask::{Checker, or_left_to_the_due_queue};
 use super::take_verdict::known_of;
 use crate::apps::App;
-use crate::bucket::{Bucket, BucketError, media_key};
+use crate::bucket::{Bucket, BucketError, media_key, media_keys, preview_key};
 use crate::domain::author::{Actor, Author, NotAdmitted, Rates};
 use crate::domain::ids::{AppId, AuthorId, Channel, OpenId, SubmissionId, UrlSecret};
 use crate::domain::media::MediaType;
@@ -302,7 +302,18 @@ async fn copy_media(bucket: &Bucket, submission: &Submission, uploads: &[Uploade
     let copies = submission.media.iter().zip(uploads).enumerate();
     let copied = join_all(copies.map(|(index, (medium, upload))| async move {
         let own = media_key(&submission.id, index, medium);
-        bucket.copy(&upload.key, &own).await.map_err(|error| match error {
+        let preview = async {
+            if !medium.has_preview() {
+                return Ok(());
+            }
+            // What was uploaded before there were previews has none.
+            match bucket.copy(&preview_key(&upload.key), &preview_key(&own)).await {
+                Ok(()) | Err(BucketError::Absent) => Ok(()),
+                error => error,
+            }
+        };
+        let copied = tokio::try_join!(bucket.copy(&upload.key, &own), preview).map(drop);
+        copied.map_err(|error| match error {
             BucketError::Absent => SubmitError::UploadGone { index },
             error => SubmitError::Bucket(error),
         })
@@ -312,9 +323,8 @@ async fn copy_media(bucket: &Bucket, submission: &Submission, uploads: &[Uploade
 
 /// Deletes the copies of a submission that was not written, but for those that the one which stands under its id needs.
 async fn delete_copies(bucket: &Bucket, refused: &Submission, needed: &[Medium]) {
-    let keys = |media| std::iter::zip(0.., media).map(|(index, medium)| media_key(&refused.id, index, medium));
-    let needed: Vec<String> = keys(needed).collect();
-    let copies = keys(&refused.media);
+    let needed = media_keys(&refused.id, needed);
+    let copies = media_keys(&refused.id, &refused.media).into_iter();
     let deleted =
         join_all(copies.filter(|key| !needed.contains(key)).map(|key| async move { bucket.delete(&key).await }));
     for error in deleted.await.into_iter().filter_map(Result::err) {

@@ -170,13 +170,14 @@ fn bounds(class: Class) -> (String, String) {
 
 impl Table {
     /// What a change of a submission means for its case, if anything: it is opened, moves, or is closed. Whoever worked on it
-    /// does so no more.
+    /// does so no more. What was written about it goes with its content, for it may quote it.
     pub(super) fn case_moved(
         &self,
         before: Option<&Submission>,
         after: &Submission,
     ) -> Result<Option<TransactWriteItem>, TableError> {
-        if before.and_then(Submission::case) == after.case() {
+        let forgets = before.is_some_and(|before| before.noted && after.is_erased());
+        if before.and_then(Submission::case) == after.case() && !forgets {
             return Ok(None);
         }
         self.case_of(after).map(Some)
@@ -190,6 +191,9 @@ impl Table {
                 .update_expression(format!("SET queue_pk = :queue, queue_sk = :place REMOVE {LEASE}"))
                 .expression_attribute_values(":queue", text(keys::review(&case.app)))
                 .expression_attribute_values(":place", text(keys::place_of_case(&case, &submission.id))),
+            None if submission.is_erased() => {
+                update.update_expression(format!("REMOVE queue_pk, queue_sk, notes, {LEASE}"))
+            }
             None => update.update_expression(format!("REMOVE queue_pk, queue_sk, {LEASE}")),
         };
         let update = update.build().map_err(not_built("TransactWriteItems"))?;
@@ -226,13 +230,16 @@ impl Table {
 
     /// How much waits in an app, of both classes.
     pub async fn backlog(&self, app: &AppId) -> Result<Backlog, TableError> {
-        let (counted, ordinary, escalated) = tokio::try_join!(
-            self.count_cases(app),
-            self.cases(app, Class::Ordinary, None, 1),
-            self.cases(app, Class::Escalated, None, 1),
-        )?;
+        let (cases, oldest) = tokio::try_join!(self.count_cases(app), self.oldest_case(app))?;
+        Ok(Backlog { cases, oldest })
+    }
+
+    /// Since when the oldest case of an app waits, of either class.
+    pub async fn oldest_case(&self, app: &AppId) -> Result<Option<Timestamp>, TableError> {
+        let (ordinary, escalated) =
+            tokio::try_join!(self.cases(app, Class::Ordinary, None, 1), self.cases(app, Class::Escalated, None, 1))?;
         let first = |(entries, _): (Vec<CaseEntry>, Option<String>)| entries.first().map(|entry| entry.since);
-        Ok(Backlog { cases: counted, oldest: [first(ordinary), first(escalated)].into_iter().flatten().min() })
+        Ok([first(ordinary), first(escalated)].into_iter().flatten().min())
     }
 
     async fn count_cases(&self, app: &AppId) -> Result<usize, TableError> {
@@ -298,6 +305,17 @@ impl Table {
             .update_expression(format!("REMOVE {LEASE}"))
             .condition_expression("lease_by = :by")
             .expression_attribute_values(":by", text(by.as_str()));
+        met(call.send().await).map(drop)
+    }
+
+    /// Erases the notes about a submission.
+    pub(crate) async fn forget_notes(&self, id: &SubmissionId) -> Result<(), TableError> {
+        let call = self
+            .client
+            .update_item()
+            .table_name(&self.name)
+            .set_key(Some(key(keys::submission(id), "C")))
+            .update_expression("REMOVE notes");
         met(call.send().await).map(drop)
     }
 

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use greenlight::domain::media::MediaType;
+use greenlight::domain::media::{MediaType, PREVIEW_BYTES};
 use image::{DynamicImage, GrayImage, RgbImage};
 use jpeg_encoder::{ColorType, Encoder, SamplingFactor};
 
@@ -87,6 +87,13 @@ fn sample(image: &DynamicImage) -> DynamicImage {
 /// A JPEG below 1 MB of a picture that is a screen large: noise in full size takes lower quality.
 pub(super) fn small_jpeg(image: &DynamicImage) -> Option<Vec<u8>> {
     QUALITIES.iter().find_map(|quality| jpeg(image, *quality, SamplingFactor::F_2_2, LARGEST_DIRECT))
+}
+
+/// A JPEG as small as a preview, if it can be had of so many pixels.
+pub(super) fn preview_jpeg(image: &DynamicImage) -> Option<Vec<u8>> {
+    const QUALITIES: [u8; 4] = [75, 60, 45, 30];
+    let largest = usize::try_from(PREVIEW_BYTES).unwrap_or(usize::MAX);
+    QUALITIES.iter().find_map(|quality| jpeg(image, *quality, SamplingFactor::F_2_2, largest))
 }
 
 /// What an encoder writes, up to so many bytes: of noise in full size it would go on for seconds to make what is thrown away.

@@ -2,51 +2,35 @@
 // names a folder, if pictures for the README are wanted. No waiting for time: each step waits for what has to be seen.
 
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
-import { createInterface } from 'node:readline'
 import { after, before, test } from 'node:test'
-import chromium from '@sparticuz/chromium'
-import { chromium as driver } from 'playwright-core'
+import { faultsOf, launched, SHOTS, started } from './browser.mjs'
 
-const KEY = 'sk-page-0123456789abcdef'
-const SHOTS = process.env.GREENLIGHT_SCREENSHOTS
 let browser
 
-before(async () => {
-  // What it has its arguments for, a function of Lambda's, wants one process; here a page that ends would end them all.
-  const args = chromium.args.filter((one) => !['--single-process', '--no-zygote'].includes(one))
-  browser = await driver.launch({ executablePath: await chromium.executablePath(), args, headless: true })
-})
+before(async () => { browser = await launched() })
 after(() => browser?.close())
 
 /** A run of its own, the page in it, and what went wrong there: nothing may. */
 async function opened(work, { locale = 'en-US', viewport = { width: 1440, height: 1000 }, colorScheme = 'light', expected = /status of 4\d\d/ } = {}) {
-  const run = spawn(process.env.GREENLIGHT_LOCAL, ['--port', '0'], { env: { ...process.env, GREENLIGHT_SERVER_KEY: KEY }, stdio: ['ignore', 'pipe', 'ignore'] })
-  const faults = []
   const context = await browser.newContext({ locale, viewport, colorScheme })
+  let run
   try {
-    const lines = createInterface({ input: run.stdout })
-    const [first] = await new Promise((heard, failed) => { lines.once('line', (line) => heard([line])); run.once('exit', () => failed(new Error('it did not start'))) })
-    const url = first.split(' ').at(-1)
+    run = await started()
+    const faults = faultsOf(context, run.url, expected)
     const page = await context.newPage()
-    page.setDefaultTimeout(30_000)
-    page.on('pageerror', (error) => faults.push(`error: ${error.message}`))
-    page.on('console', (message) => { if (message.type() === 'error' && !expected.test(message.text())) faults.push(`console: ${message.text()}`) })
-    page.on('request', (request) => { if (!/^(blob|data):/.test(request.url()) && new URL(request.url()).origin !== url) faults.push(`elsewhere: ${request.url()}`) })
-    page.on('response', async (response) => { const text = await response.text().catch(() => ''); if (text.includes(KEY)) faults.push(`the key: ${response.url()}`) })
-    await page.goto(url)
+    await page.goto(run.url)
     await page.waitForSelector('.chip.clean')
-    await work(page, url)
+    await work(page, run.url)
     assert.deepEqual(faults, [])
   } finally {
     await context.close()
-    run.kill()
+    run?.stop()
   }
 }
 
 const author = (page) => page.locator('#author .feed li')
 const reader = (page) => page.locator('#reader .feed li')
-const queue = (page) => page.locator('#queue li')
+const waiting = (page, text) => page.locator('#waiting').filter({ hasText: text })
 const note = (page, text) => author(page).filter({ hasText: text }).locator('.note')
 
 /** Posts a text, a picture of that light, or both. */
@@ -99,18 +83,26 @@ test('a picture is the authors alone until WeChat has pushed its verdict', () =>
   await page.waitForSelector('#story .pass >> text=WeChat pushes: pass')
 }))
 
-test('what is doubtful a moderator decides, and the author learns why', () => opened(async (page) => {
+test('what is doubtful a moderator decides in the console, and the author learns why', () => opened(async (page) => {
+  await waiting(page, 'Nothing waits').waitFor()
   for (const [text, light] of [['the first doubtful', undefined], ['the second', 'doubtful']]) await post(page, text, light)
-  await queue(page).nth(1).waitFor()
-  const [first, second] = ['the first doubtful', 'the second'].map((text) => queue(page).filter({ hasText: text }))
+  await waiting(page, '2 wait for a moderator').waitFor()
   assert.equal(await readerSees(page, 'the first'), 0)
-  await first.locator('.approve').click()
+  const [desk] = await Promise.all([page.context().waitForEvent('page'), page.click('#console')])
+  await desk.click('form .go')
+  await desk.click('a.go')
+  await desk.waitForSelector('a[data-key=q]')
+  await desk.keyboard.press('q')
+  await desk.locator('.case.current').filter({ hasText: 'the first doubtful' }).waitFor()
+  await desk.keyboard.press('a')
   await reader(page).filter({ hasText: 'the first doubtful' }).waitFor()
-  await second.locator('input').fill('a yellow light')
-  await second.locator('.reject').click()
-  await note(page, 'the second').filter({ hasText: 'a yellow light' }).waitFor()
+  await waiting(page, '1 waits for a moderator').waitFor()
+  await desk.locator('.case.current').filter({ hasText: 'the second' }).waitFor()
+  await desk.keyboard.press('r')
+  await desk.keyboard.press('9')
+  await note(page, 'the second').filter({ hasText: 'Against the rules of this community' }).waitFor()
   assert.equal(await readerSees(page, 'the second'), 0)
-  await page.waitForSelector('#queue-empty:not([hidden])')
+  await waiting(page, 'Nothing waits').waitFor()
 }))
 
 test('an outage loses nothing, and what only looks like a pass goes to people', () => opened(async (page) => {
@@ -120,7 +112,7 @@ test('an outage loses nothing, and what only looks like a pass goes to people', 
   assert.equal(await readerSees(page, 'in the middle of it'), 0)
   await mood(page, 'lying')
   await post(page, 'a pass that is none')
-  await queue(page).filter({ hasText: 'a pass that is none' }).waitFor()
+  await note(page, 'a pass that is none').filter({ hasText: 'Waits for a moderator' }).waitFor()
   await mood(page, 'normal')
   await page.click('#expire')
   await page.waitForSelector('.toast.shown')
@@ -153,10 +145,10 @@ test('both languages have the same words, and none is left behind', () => opened
   assert.deepEqual(tables.zh, tables.en)
   await page.click('.chips >> nth=0 >> text=doubtful')
   await page.click('.post')
-  await queue(page).first().waitFor()
+  await waiting(page, '1').waitFor()
   await page.fill('#nickname', '小明')
   await page.click('#language')
-  await page.waitForSelector('#queue .why >> text=原因')
+  await page.waitForSelector('#waiting >> text=1 条在等审核员')
   assert.equal(await page.evaluate(() => document.documentElement.lang), 'zh-CN')
   // What people wrote stays; all else is Chinese now, but for names and the other language's own.
   const english = await page.evaluate(() => {
@@ -167,7 +159,7 @@ test('both languages have the same words, and none is left behind', () => opened
   })
   assert.deepEqual(english, [])
   await page.reload()
-  await page.waitForSelector('#queue .why >> text=原因')
+  await page.waitForSelector('#waiting >> text=1 条在等审核员')
 }, { locale: 'en-US' }))
 
 test('it stands on a phone as well, in the dark as in the light', () => opened(async (page) => {
@@ -197,7 +189,7 @@ for (const [locale, name, texts] of [
     await post(page, texts[0], 'clean')
     await reader(page).locator('img').waitFor()
     await idea('doubtful'); await send()
-    await queue(page).first().waitFor()
+    await waiting(page, '1').waitFor()
     await mood(page, 'slow')
     await post(page, texts[1], 'clean')
     await page.waitForSelector('#release:not(:disabled)')

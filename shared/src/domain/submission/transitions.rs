@@ -302,6 +302,7 @@ impl Submission {
         if self.is_erased() {
             self.text_sha256 = self.text_sha256().filter(|_| state != State::Withdrawn);
             self.content = Content::default();
+            self.noted = false;
             // A keyword is a piece of the text.
             self.parts.iter_mut().for_each(|part| part.findings.clear());
             if !self.erased_once {
