@@ -3,6 +3,7 @@
 mod cases;
 mod deeds;
 mod entering;
+mod late;
 mod pages;
 mod undo;
 

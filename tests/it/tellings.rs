@@ -65,6 +65,12 @@ impl Backend {
         *self.answers.lock().unwrap() = status;
     }
 
+    /// What it was told of this type, all of it, whatever it answered.
+    pub(crate) fn told(&self, kind: &str) -> Vec<Value> {
+        let told = self.told.lock().unwrap();
+        told.iter().map(|(_, body)| body.clone()).filter(|body| body["type"] == kind).collect()
+    }
+
     /// What it was told since it was last asked: the submission, its state and version.
     pub(crate) fn heard(&self) -> Vec<(String, String, u64)> {
         let told = std::mem::take(&mut *self.told.lock().unwrap());

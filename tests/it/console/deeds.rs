@@ -71,8 +71,10 @@ async fn an_author_reads_the_reason_in_their_own_language() {
     let alice = world.log_in("alice").await;
     let (lead, id) =
         (Visitor::enter(&world, 0, "li", "lead").await, world.submit_text(&alice, "可疑").await.text("id"));
-    lead.post("/reasons", &[("reasons", "ads | 广告太多 | Too many ads\nrude | 不礼貌 | Rude")]).await.expect(200);
-    lead.post("/reasons", &[("reasons", "Bad code | 字 | a")]).await.expect(400);
+    lead.post("/reasons", &[("minutes", "120"), ("reasons", "ads | 广告太多 | Too many ads\nrude | 不礼貌 | Rude")])
+        .await
+        .expect(200);
+    lead.post("/reasons", &[("minutes", "120"), ("reasons", "Bad code | 字 | a")]).await.expect(400);
     let case = lead.queue().await.remove(0);
     assert!(page(&lead.get("/queue").await).contains("<kbd>2</kbd> Rude"));
     lead.post("/decisions", &[("case", &case), ("deed", "reject"), ("code", "spam")]).await.expect(400);
@@ -102,6 +104,26 @@ async fn own_words_reach_the_author_and_notes_never_do() {
     let owners = world.get(&format!("/v1/submissions/{id}"), &server_key(0)).await.expect(200).to_string();
     assert!(!owners.contains("秘密备注"));
     assert!(page(&li.get(&format!("/submissions/{id}")).await).contains("秘密备注"), "notes outlive the case");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn notes_go_with_the_content_that_they_are_about() {
+    let world = World::start().await;
+    let alice = world.log_in("alice").await;
+    let li = Visitor::enter(&world, 0, "li", "moderator").await;
+    for decided in [None, Some("approve"), Some("reject")] {
+        let id = world.submit_text(&alice, "可疑").await.text("id");
+        let case = li.queue().await.remove(0);
+        li.post("/notes", &[("case", &case), ("note", "她写了手机号")]).await.expect(303);
+        if let Some(deed) = decided {
+            li.decide(&case, deed).await.expect(303);
+        }
+        let path = format!("/submissions/{id}");
+        assert!(page(&li.get(&path).await).contains("她写了手机号"));
+        world.delete(&format!("/v1/submissions/{id}"), &alice).await.expect(204);
+        assert!(!page(&li.get(&path).await).contains("她写了手机号"), "{decided:?}");
+        li.post("/notes", &[("case", &case), ("note", "late")]).await.expect(409);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,7 +1,7 @@
 //! What the pages hold and what they do not: media for whoever is let in, and nothing that a stranger wrote as anything but text.
 
 use greenlight_tests::console::{Visitor, page};
-use greenlight_tests::pictures::{YELLOW, picture};
+use greenlight_tests::pictures::{YELLOW, picture, picture_of};
 use greenlight_tests::world::{World, server_key};
 use http::Method;
 use serde_json::json;
@@ -33,7 +33,9 @@ async fn whatever_a_stranger_wrote_is_text() {
         lead.post("/notes", &[("case", &case), ("note", HOSTILE[1])]).await.expect(303);
     }
     lead.post("/handover", &[("text", HOSTILE[2])]).await.expect(303);
-    lead.post("/reasons", &[("reasons", &format!("x | {} | {}", HOSTILE[0], HOSTILE[1]))]).await.expect(200);
+    lead.post("/reasons", &[("minutes", "9"), ("reasons", &format!("x | {} | {}", HOSTILE[0], HOSTILE[1]))])
+        .await
+        .expect(200);
     let author = world.stored(&ids[0]).await.author.to_string();
     let mut pages =
         vec![String::new(), "/queue".into(), "/people".into(), "/reasons".into(), format!("/authors/{author}")];
@@ -93,6 +95,41 @@ async fn pictures_are_for_moderators_of_the_app_alone_and_kept_by_nobody() {
     world.delete(&format!("/v1/submissions/{id}"), &alice).await.expect(204);
     li.get(&path).await.expect(404);
     assert!(page(&li.get(&format!("/submissions/{id}")).await.expect(200)).contains("The content is erased."));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_preview_is_shown_of_what_is_large_and_is_erased_with_it() {
+    let world = World::start().await;
+    let alice = world.log_in("alice").await;
+    let large = || picture_of(YELLOW, 1_500_000);
+    let small = picture(YELLOW, 3);
+    let id = world.submit_media(&alice, &[small, large()]).await;
+    world.simulator.idle().await;
+    let li = Visitor::enter(&world, 0, "li", "moderator").await;
+    assert!(page(&li.get("/queue").await).contains(&format!("src=\"/console/previews/{id}/1\"")));
+    let preview = li.get(&format!("/previews/{id}/1")).await.expect(200);
+    assert_eq!(
+        (&preview.headers["content-type"], &preview.headers["cache-control"]),
+        (&"image/jpeg".parse().unwrap(), &"private, no-store".parse().unwrap())
+    );
+    assert!(preview.bytes.len() < 40 * 1024);
+    let whole = li.get(&format!("/media/{id}/1")).await.expect(200);
+    assert_ne!(preview.bytes, whole.bytes);
+    let own = li.get(&format!("/previews/{id}/0")).await.expect(200);
+    assert_eq!(own.bytes, li.get(&format!("/media/{id}/0")).await.expect(200).bytes, "what is small is its own");
+    assert_eq!(world.objects_of(&id).len(), 3);
+    // One that was uploaded before there were previews is shown whole.
+    let kept = world.objects_of(&id).into_iter().find(|path| path.to_string_lossy().ends_with(".preview.jpg")).unwrap();
+    std::fs::remove_file(kept).unwrap();
+    assert_eq!(li.get(&format!("/previews/{id}/1")).await.expect(200).bytes, whole.bytes);
+    Visitor::stranger(&world).get(&format!("/previews/{id}/1")).await.expect(401);
+
+    let again = world.submit_media(&alice, &[large()]).await;
+    world.simulator.idle().await;
+    assert_eq!(world.objects_of(&again).len(), 2);
+    world.delete(&format!("/v1/submissions/{again}"), &alice).await.expect(204);
+    assert_eq!(world.objects_of(&again).len(), 0);
+    li.get(&format!("/previews/{again}/0")).await.expect(404);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -522,3 +522,28 @@ fn a_palette_that_is_none_is_damage_and_breaks_nothing() {
         assert!(matches!(told, Err(NoPicture::Damaged)) || length <= 768 && length % 3 == 0, "{length}, {opacities}");
     }
 }
+
+#[test]
+fn a_preview_is_small_whatever_it_is_of_and_what_is_small_has_none() {
+    let mut seed = 1_u32;
+    let mut noise = || {
+        // xorshift32: nothing that an encoder could make smaller.
+        for by in [13_i32, -17, 5] {
+            seed ^= if by > 0 { seed << by } else { seed >> -by };
+        }
+        seed.to_le_bytes()[0]
+    };
+    let noisy = DynamicImage::ImageRgb8(RgbImage::from_fn(1200, 900, |_, _| Rgb([noise(), noise(), noise()])));
+    let grey = DynamicImage::ImageLuma8(image::GrayImage::from_fn(2000, 30, |x, _| image::Luma([(x % 251) as u8])));
+    let grey = DynamicImage::ImageRgb8(grey.to_rgb8());
+    for (image, source) in [(plain(GREEN, 481), Source::Png), (noisy, Source::Png), (grey, Source::Png)] {
+        let preview = encode_anew(source, &as_png(&image, |_| {})).unwrap().preview.expect("a preview");
+        assert!(preview.len() < 40 * 1024, "{}", preview.len());
+        let seen = image::load_from_memory(&preview).unwrap();
+        assert!(seen.width().max(seen.height()) <= 480 && seen.width().min(seen.height()) > 0);
+        // The same picture, in the same proportions.
+        let (wide, high) = (f64::from(image.width()), f64::from(image.height()));
+        assert!((f64::from(seen.width()) / f64::from(seen.height()) / (wide / high)).ln().abs() < 0.15);
+    }
+    assert_eq!(encode_anew(Source::Png, &as_png(&plain(GREEN, 480), |_| {})).unwrap().preview, None);
+}
