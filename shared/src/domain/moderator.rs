@@ -107,9 +107,12 @@ impl Work {
         if self.day == now.beijing_day() { (self.approved, self.rejected) } else { (0, 0) }
     }
 
-    /// Notes a decision about a case: it is in hand no more, and counts; or, `undone`, does not count any more.
+    /// Notes a decision about a case: it is in hand no more, and counts; or, `undone`, is in hand again, and does not count.
     pub(crate) fn note_decision(&mut self, id: &SubmissionId, approve: bool, undone: bool, now: Timestamp) {
         self.leased.retain(|leased| leased != id);
+        if undone {
+            self.leased.insert(0, id.clone());
+        }
         let (approved, rejected) = self.today(now);
         let count = |count: u32| if undone { count.saturating_sub(1) } else { count.saturating_add(1) };
         (self.approved, self.rejected) =

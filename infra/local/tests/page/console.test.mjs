@@ -183,6 +183,7 @@ async function workOff(page, { call, waiting }, { moderator, language, count }) 
     } else if (turn % 12 === 7) {
       await approve()
       await deed('undo', 'u')
+      assert.equal(await current(page), id, 'it is in hand again')
       assert.equal((await call('GET', `/v1/submissions/${id}`, KEY)).state, 'in_review')
       undone.add(id)
     } else if (turn % 12 === 4 && left > 1) {
@@ -238,7 +239,9 @@ test('keys that are held, and keys of an input method, do nothing', () => at(DES
   await page.keyboard.press('Control+a')
   await page.evaluate(() => {
     for (const key of ['j', 'r', '1', 'a', 's', 'e', 'u']) {
-      for (const how of [{ isComposing: true }, { keyCode: 229 }, { repeat: true }]) document.activeElement.dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true, cancelable: true, ...how }))
+      for (const how of [{ isComposing: true }, { keyCode: 229 }, { repeat: true }]) {
+        document.activeElement.dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true, cancelable: true, ...how }))
+      }
     }
   })
   assert.deepEqual([await index(), await page.locator('details.choose[open]').count()], [0, 0])
