@@ -14,6 +14,7 @@ pub mod escalate;
 pub mod fetch;
 mod keep_verdict;
 pub mod let_in;
+pub mod lift;
 pub mod note;
 pub mod push;
 pub mod reopen;

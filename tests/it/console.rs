@@ -1,5 +1,6 @@
 //! The console: who is let in, what waits there, and what is done with it.
 
+mod came_back;
 mod cases;
 mod deeds;
 mod entering;

@@ -1,5 +1,7 @@
 //! A submission as moderators see it.
 
+use std::collections::BTreeSet;
+
 use greenlight::domain::clock::Timestamp;
 use greenlight::domain::desk::RejectReason;
 use greenlight::domain::finding::Finding;
@@ -62,6 +64,10 @@ pub(crate) struct CaseView {
     pub(crate) external_id: Option<String>,
     /// Why it waits, or waited.
     pub(crate) causes: Vec<String>,
+    /// The submissions with which a person has rejected the same.
+    pub(crate) came_back: Vec<String>,
+    /// Its content was rejected, and may be allowed again.
+    pub(crate) liftable: bool,
     pub(crate) fields: Vec<FieldView>,
     pub(crate) media: Vec<MediumView>,
     pub(crate) erased: bool,
@@ -156,6 +162,8 @@ impl CaseView {
             .parts
             .iter()
             .filter_map(|part| Some(format!("{}{colon}{}", w.part_name(part.name), doubt(w, submission, part.name)?)));
+        let came_back: BTreeSet<String> =
+            submission.parts.iter().filter_map(|part| part.came_back.as_ref().map(ToString::to_string)).collect();
         let is_theirs = matches!(
             submission.decision.as_ref().map(|decision| &decision.decider), Some(Decider::Moderator(name)) if name == who.0
         );
@@ -175,6 +183,8 @@ impl CaseView {
             replaces: submission.replaces.as_ref().map(|replaces| replaces.id.to_string()),
             external_id: submission.external_id.clone().map(stored_form),
             causes: causes.collect(),
+            came_back: came_back.into_iter().collect(),
+            liftable: who.1.is_lead() && !erased && (submission.came_back() || submission.state == State::Rejected),
             fields,
             media: media.collect(),
             erased,

@@ -15,7 +15,7 @@ use greenlight::moderation::ban::{BanError, ban_by_moderator};
 use greenlight::moderation::decide::{DecideError, decide as take_decision};
 use greenlight::moderation::note::Noted;
 use greenlight::moderation::reopen::{ReopenError, reopen};
-use greenlight::moderation::{escalate as escalation, note as notes, take_cases};
+use greenlight::moderation::{escalate as escalation, lift as lifting, note as notes, take_cases};
 use greenlight::table::Consistency;
 use http::StatusCode;
 
@@ -305,6 +305,20 @@ pub(crate) async fn note(State(console): State<Arc<ServeConsole>>, request: Requ
             }
         }
         Ok(back(&door, &form, "note", &[]))
+    };
+    answer(&door, reply.await)
+}
+
+pub(crate) async fn lift(State(console): State<Arc<ServeConsole>>, request: Request) -> Response {
+    let door = Door::of(&console, &request_head(&request));
+    let reply = async {
+        let (visit, form) = Visit::with_form(&console, request).await?;
+        visit.must_be_lead()?;
+        for (id, _) in seen(&form)? {
+            let submission = find(&console, &visit, &id).await?;
+            lifting::lift(&console.table, &submission).await?;
+        }
+        Ok(back(&door, &form, "lift", &[]))
     };
     answer(&door, reply.await)
 }

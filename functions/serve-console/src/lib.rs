@@ -79,6 +79,7 @@ impl ServeConsole {
             .route("/console/skips", post(deeds::skip))
             .route("/console/escalations", post(deeds::escalate))
             .route("/console/notes", post(deeds::note))
+            .route("/console/lifts", post(deeds::lift))
             .route("/console/bans", post(deeds::ban))
             .route("/console/handover", post(start_page::leave_note))
             .route("/console/find", get(submission_page::find))

@@ -65,6 +65,8 @@ pub(crate) async fn make_link(State(console): State<Arc<ServeConsole>>, request:
         visit.must_be_lead()?;
         let moderator = Moderator { app: visit.moderator.app.clone(), name: name_in(&form)?, role: Role::Moderator };
         let (link, _) = let_in::make_link(&console.table, &console.clock, &moderator).await?;
+        let (app, key, by) = (&moderator.app, &link.moderator, visit.moderator.key());
+        tracing::info!(event = "moderator_link_made", %app, moderator = %key, role = "moderator", %by, "a link into the console was made");
         let link = Some(format!("{}/links/{}", door.url(), link.expose()));
         let template = PeoplePage { f: Frame::of(&visit), link, locked_out: None };
         Ok(page(StatusCode::OK, door.words().tag(), &template))

@@ -60,7 +60,7 @@ struct QueuePage<'a> {
 }
 
 /// The deeds that a page tells of, by the names in its address.
-pub(crate) const DEEDS: [&str; 7] = ["approve", "reject", "skip", "escalate", "note", "ban", "undo"];
+pub(crate) const DEEDS: [&str; 8] = ["approve", "reject", "skip", "escalate", "note", "ban", "undo", "lift"];
 
 impl Flash {
     /// Reads what the address says of the deed before. Only what we know is shown: anyone may write an address.
@@ -76,6 +76,7 @@ impl Flash {
             Some("skip") => vec![w.did_skip.to_owned()],
             Some("escalate") => vec![w.did_escalate.to_owned()],
             Some("note") => vec![w.did_note.to_owned()],
+            Some("lift") => vec![w.did_lift.to_owned()],
             Some("ban") => vec![w.did_ban.to_owned()],
             _ => Vec::new(),
         };

@@ -74,6 +74,10 @@ words! {
     reject_with: "选择驳回理由", "Reject for";
     own_reason: "或自己写理由（作者会看到）", "or in your own words (the author sees them)";
     approve_reason: "已人工审核", "looked at by a person";
+    lift: "允许再次出现", "Allow it again";
+    lift_hint: "同样的内容以后只由微信判断", "from now on WeChat alone judges the same content";
+    did_lift: "已允许再次出现。", "It may come again.";
+    earlier: "以前的决定", "the earlier decision";
     skip: "跳过", "Skip";
     escalate: "转交组长", "Escalate";
     note: "备注", "Note";
@@ -194,6 +198,7 @@ impl Words {
     pub(crate) fn kind_name(&self, kind: &str) -> &'static str {
         let (zh, en) = match kind {
             "given_up" => ("微信没有给出结果", "no verdict"),
+            "came_back" => ("再次出现的被驳回内容", "rejected before"),
             "not_read" => ("微信没有读取文件", "not read"),
             _ => ("微信存疑", "doubtful"),
         };
@@ -202,6 +207,7 @@ impl Words {
 
     pub(crate) fn cause_name(&self, cause: Cause) -> &'static str {
         let (zh, en) = match cause {
+            Cause::CameBack => ("同样的内容以前被人工驳回过", "a person has rejected the same before"),
             Cause::Doubtful => ("微信存疑", "WeChat doubts it"),
             Cause::NotRead => ("微信没有读取文件就给出通过", "WeChat passed it without having read it"),
             Cause::GivenUp(GivenUp::Attempts) => ("检查四次都没有结果", "four checks came to nothing"),

@@ -60,6 +60,8 @@ pub(crate) async fn make_link(State(function): State<Arc<SubmitContent>>, reques
         let console = function.console_url.as_ref().ok_or_else(no_console)?;
         let moderator = Moderator { app: caller.app.id.clone(), name, role };
         let (link, until) = let_in::make_link(&function.checker.table, &function.clock, &moderator).await?;
+        let (app, key, by) = (&moderator.app, &link.moderator, "owner");
+        tracing::info!(event = "moderator_link_made", %app, moderator = %key, role = role.as_str(), by, "a link into the console was made");
         let url = console.join(&path_of_link(&link));
         let view = LinkView { url, moderator: &moderator.name, role, expires_at: until.to_string() };
         Ok(json(StatusCode::CREATED, &view))

@@ -107,7 +107,9 @@ pub fn text(flags: &Flags, app: &LocalApp, url: &str, wechat: &str, page: bool, 
         facts.push(("page", format!("{url}/ shows it all: two phones, a moderator, WeChat (打开看演示)")));
     }
     match link {
-        Some(link) => facts.push(("console", format!("{link} lets you in, once, within ten minutes (审核台)"))),
+        Some(link) => {
+            facts.push(("console", format!("this lets you in, once, within ten minutes (审核台):\n  {link}")))
+        }
         None => facts.push(("console", format!("{public}/console; POST {public}/v1/moderators/links makes a link"))),
     }
     facts.extend([("app", app.app_id.clone()), ("server key", key)]);

@@ -428,6 +428,27 @@ impl Submission {
         }
     }
 
+    /// What each part is known by, should a person reject it: a medium by its bytes, the text by what it says. Nothing of
+    /// what is erased.
+    pub fn contents(&self) -> Vec<(PartName, Sha256)> {
+        if self.is_erased() {
+            return Vec::new();
+        }
+        let known = self.parts.iter().filter_map(|part| {
+            let content = match part.name {
+                PartName::Text => self.content.said(),
+                PartName::Medium(index) => self.media.get(usize::from(index)).map(|medium| medium.sha256),
+            };
+            Some((part.name, content?))
+        });
+        known.collect()
+    }
+
+    /// A person has rejected some of the same content before.
+    pub fn came_back(&self) -> bool {
+        self.parts.iter().any(|part| part.came_back.is_some())
+    }
+
     /// The part of that name.
     pub fn part(&self, name: PartName) -> Option<&Part> {
         self.parts.iter().find(|part| part.name == name)

@@ -2,9 +2,12 @@
 
 use std::borrow::Cow;
 
+use icu_normalizer::ComposingNormalizerBorrowed;
 use icu_properties::CodePointSetData;
 use icu_properties::props::DefaultIgnorableCodePoint;
 use serde::{Deserialize, Serialize};
+
+use super::sha256::Sha256;
 
 /// How many characters WeChat judges at once. (WeChat: msg_sec_check, `content` at most 2,500 characters.)
 pub const WINDOW_CHARS: usize = 2_500;
@@ -65,6 +68,18 @@ impl Content {
     /// [`judged_form`].
     pub fn judged(&self) -> String {
         self.fields().map(judged_form).collect::<Vec<_>>().join("\n")
+    }
+
+    /// What it says, to be recognised when it comes again: title and text, or, where there is neither, what an author is called.
+    /// In the form that people read, whatever width, case and space it is written in. (Unicode Standard Annex 15, NFKC.)
+    pub fn said(&self) -> Option<Sha256> {
+        let of = |fields: [&Option<String>; 2]| {
+            let written: String = fields.into_iter().flatten().map(|field| judged_form(field)).collect();
+            let compatible = ComposingNormalizerBorrowed::new_nfkc().normalize(&written).to_lowercase();
+            let said: String = compatible.chars().filter(|letter| !letter.is_whitespace()).collect();
+            (!said.is_empty()).then(|| Sha256::of(format!("said\0{said}").as_bytes()))
+        };
+        of([&self.title, &self.text]).or_else(|| of([&self.nickname, &self.signature]))
     }
 
     /// WeChat's separate hints: `title`, `nickname`, `signature`, where they are short.

@@ -1,7 +1,11 @@
 //! Takes a moderator's decision, which holds against every verdict.
 
+use std::collections::BTreeSet;
+
 use super::keep_verdict::overruled;
+use super::lift::lift;
 use crate::domain::clock::Clock;
+use crate::domain::moderator::Role;
 use crate::domain::submission::{ModeratorDecision, NotDecided, Submission};
 use crate::table::{Beside, Saved, Table, TableError};
 
@@ -38,8 +42,16 @@ pub async fn decide(
             return Err(DecideError::NotDecided { why, standing: Box::new(submission) });
         }
         let overruled = overruled(&decided).into_iter().map(Beside::VerdictOverruled);
-        let beside: Vec<_> = std::iter::once(Beside::DecisionRecord).chain(overruled).collect();
+        // As it stands before: what is not retained is erased with the decision.
+        let contents: BTreeSet<_> = submission.contents().into_iter().map(|(_, content)| content).collect();
+        let rejected = contents.into_iter().filter(|_| !decision.approve).map(Beside::ContentRejected);
+        let beside: Vec<_> = std::iter::once(Beside::DecisionRecord).chain(overruled).chain(rejected).collect();
         match table.commit(Some(&submission), &mut decided, &beside).await? {
+            Saved::Done if decision.approve && decision.role != Some(Role::Moderator) && submission.came_back() => {
+                // The newest word holds, of those who may lift what was rejected.
+                lift(table, &submission).await?;
+                return Ok(decided);
+            }
             Saved::Done => return Ok(decided),
             Saved::Conflict(standing) => submission = *standing,
         }

@@ -30,8 +30,6 @@ pub struct Entered {
 pub async fn make_link(table: &Table, clock: &Clock, moderator: &Moderator) -> Result<(Pass, Timestamp), TableError> {
     let (link, until) = (Pass::of(moderator), clock.now().plus(LINK_FOR));
     table.put_link(moderator, &link.token, until).await?;
-    let (app, role) = (&moderator.app, moderator.role.as_str());
-    tracing::info!(event = "moderator_link_made", app = %app, moderator = %link.moderator, role, "a link into the console was made");
     Ok((link, until))
 }
 

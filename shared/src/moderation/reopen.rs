@@ -1,5 +1,7 @@
 //! Takes a moderator's own decision back, shortly after it was made.
 
+use futures_util::future::try_join_all;
+
 use crate::domain::clock::Clock;
 use crate::domain::ids::ModeratorName;
 use crate::domain::submission::{NotUndone, Submission};
@@ -37,7 +39,14 @@ pub async fn reopen(
             return Err(ReopenError::NotUndone { why, standing: Box::new(standing) });
         }
         match table.commit(Some(&standing), &mut next, &[Beside::DecisionRecord]).await? {
-            Saved::Done => return Ok(next),
+            Saved::Done => {
+                // What only this decision has rejected may come again.
+                let own = Some(&next.id);
+                let contents = next.contents();
+                try_join_all(contents.iter().map(|(_, content)| table.forget_rejected(&next.app, *content, own)))
+                    .await?;
+                return Ok(next);
+            }
             Saved::Conflict(newer) => standing = *newer,
         }
     }

@@ -158,8 +158,11 @@ pub async fn submit(
     let request_hash = request_hash.as_deref();
     let judged = |upload: &Uploaded| Judged { app: &app.id, scene: request.scene, sha256: upload.sha256 };
     let media: Vec<_> = request.uploads.iter().map(judged).collect();
-    let admitting = Admitting { app: &app.id, author: &author_id, id: keyed.as_ref(), media: &media };
-    let Admission { author, mut standing, known, .. } =
+    let text = request.content.said();
+    let contents: Vec<_> = text.into_iter().chain(request.uploads.iter().map(|upload| upload.sha256)).collect();
+    let admitting =
+        Admitting { app: &app.id, author: &author_id, id: keyed.as_ref(), media: &media, contents: &contents };
+    let Admission { author, mut standing, known, rejected, .. } =
         read_admission(table, &checker.access, admitting, clock.now()).await?;
     let author = author.unwrap_or_else(|| Author::new(app.id.clone(), request.openid.clone()));
     // A repeat is known before anything is counted or asked. One that the cheap read misses, for it was made a moment
@@ -205,6 +208,11 @@ pub async fn submit(
         request_hash: request_hash.map(str::to_owned),
     };
     let mut submission = Submission::new(new, now);
+    for (part, content) in submission.contents() {
+        if let Some(of) = rejected.get(&content) {
+            submission.apply(&Event::CameBack { part, of: of.clone() }, now);
+        }
+    }
     for event in known_of(&submission, &known) {
         submission.apply(&event, now);
     }

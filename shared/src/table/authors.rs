@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::item::{Document, from_item, key, text_of};
 use super::verdicts::{sha256_in, verdict_in};
-use super::{Consistency, Judged, KnownVerdict, Table, TableError, keys};
+use super::{Consistency, Judged, KnownVerdict, Rejected, Table, TableError, keys, rejected};
 use crate::domain::access_state::AccessState;
 use crate::domain::author::Author;
 use crate::domain::clock::Timestamp;
@@ -37,6 +37,8 @@ pub struct Admission {
     pub access: Option<AccessState>,
     /// What WeChat has said about its media.
     pub known: HashMap<Sha256, KnownVerdict>,
+    /// What of it a person has rejected before.
+    pub rejected: Rejected,
 }
 
 /// What a submission is to be known by, before it is made.
@@ -50,6 +52,8 @@ pub(crate) struct Admitting<'a> {
     pub(crate) id: Option<&'a SubmissionId>,
     /// The bytes of its media, in its scene.
     pub(crate) media: &'a [Judged<'a>],
+    /// What its parts are known by, should a person have rejected the same.
+    pub(crate) contents: &'a [Sha256],
 }
 
 impl Table {
@@ -71,18 +75,20 @@ impl Table {
         with_access: bool,
         now: Timestamp,
     ) -> Result<Admission, TableError> {
-        let Admitting { app, author, id, media } = admitting;
+        let Admitting { app, author, id, media, contents } = admitting;
         let mut wanted = vec![key(keys::author(app, author), "A")];
         wanted.extend(id.map(|id| key(keys::submission(id), "S")));
         if with_access {
             wanted.push(key(keys::access_state(app), "K"));
         }
         wanted.extend(Self::verdict_keys(media));
+        wanted.extend(rejected::keys_of(app, contents));
         let mut admission = Admission::default();
         for item in self.raw_get_many(wanted, Consistency::Eventual).await? {
             match text_of(&item, "sk").as_deref() {
                 Some("A") => admission.author = Some(from_item(&item)?),
                 Some("S") => admission.standing = Some(from_item(&item)?),
+                Some("B") => admission.rejected.extend(rejected::rejected_in(&item, now)),
                 Some("V") => admission.known.extend(sha256_in(&item).zip(verdict_in(&item, now))),
                 _ => admission.access = Some(from_item(&item)?),
             }

@@ -34,6 +34,8 @@ pub enum Beside<'a> {
     RiskyApplied(&'a AppId, &'a TraceId),
     /// Its case is put where it belongs, for older releases put the submission itself into the queue.
     CasePlaced,
+    /// A person has rejected this content of the submission.
+    ContentRejected(Sha256),
     /// What WeChat said about these bytes of the submission is overruled: nobody takes it over any more.
     VerdictOverruled(Sha256),
 }
@@ -254,6 +256,10 @@ impl Table {
                 Ok(TransactWriteItem::builder().put(put).build())
             }
             Beside::CasePlaced => self.case_of(submission),
+            Beside::ContentRejected(content) => {
+                let update = self.keep_rejected(&submission.app, content, &submission.id, submission.since)?;
+                Ok(TransactWriteItem::builder().update(update).build())
+            }
             Beside::RiskyApplied(app, trace_id) => {
                 let update = Update::builder()
                     .table_name(&self.name)

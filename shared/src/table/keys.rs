@@ -43,6 +43,10 @@ pub(super) fn verdict(app: &AppId, scene: Scene, sha256: Sha256) -> String {
     format!("V#{app}#{}#{sha256}", scene.number())
 }
 
+pub(super) fn rejected(app: &AppId, content: Sha256) -> String {
+    format!("B#{app}#{content}")
+}
+
 /// A moment as a sort key: 13 digits sort like numbers until the year 2286.
 pub(super) fn moment(at: Timestamp) -> String {
     format!("{:013}", at.0.max(0))

@@ -17,6 +17,8 @@ pub enum Class {
 /// Why a part, or all of a submission, waits for people.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Cause {
+    /// A person has rejected the same content before.
+    CameBack,
     /// WeChat doubts it.
     Doubtful,
     /// WeChat passed it without having read it.
@@ -27,11 +29,12 @@ pub enum Cause {
 
 impl Cause {
     /// The kinds of causes, by the names that a queue's place and a filter have for them.
-    pub const KINDS: [&'static str; 3] = ["doubtful", "given_up", "not_read"];
+    pub const KINDS: [&'static str; 4] = ["came_back", "doubtful", "given_up", "not_read"];
 
     /// The name of its kind.
     pub fn kind(self) -> &'static str {
         match self {
+            Self::CameBack => "came_back",
             Self::Doubtful => "doubtful",
             Self::NotRead => "not_read",
             Self::GivenUp(_) => "given_up",
@@ -60,6 +63,7 @@ impl Part {
     /// Why it waits for people, if it does.
     pub fn cause(&self) -> Option<Cause> {
         match self.state {
+            _ if self.came_back.is_some() && self.is_done() => Some(Cause::CameBack),
             PartState::Settled { verdict } if verdict.suggest == Suggest::Pass => None,
             PartState::Settled { .. } if self.is_unproven() => Some(Cause::NotRead),
             PartState::Settled { .. } => Some(Cause::Doubtful),

@@ -3,7 +3,7 @@
 use crate::domain::clock::Timestamp;
 use crate::domain::desk::RejectReason;
 use crate::domain::finding::Finding;
-use crate::domain::ids::{TraceId, UrlSecret};
+use crate::domain::ids::{SubmissionId, TraceId, UrlSecret};
 use crate::domain::moderator::Role;
 use crate::domain::outcome::{Outcome, Said};
 use crate::domain::verdict::Verdict;
@@ -43,6 +43,13 @@ pub enum Event {
         verdict: Verdict,
         /// WeChat's name for the check that it came of.
         trace_id: Option<TraceId>,
+    },
+    /// A person has rejected the same content before, with that submission: people look at it whatever WeChat says.
+    CameBack {
+        /// The part.
+        part: PartName,
+        /// The submission.
+        of: SubmissionId,
     },
     /// Some of a medium was read through the URL that WeChat was given.
     Fetched {

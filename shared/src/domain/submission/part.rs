@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::clock::Timestamp;
 use crate::domain::finding::Finding;
-use crate::domain::ids::{TraceId, UrlSecret};
+use crate::domain::ids::{SubmissionId, TraceId, UrlSecret};
 use crate::domain::verdict::{Suggest, Verdict};
 
 use super::fetched::Fetched;
@@ -141,6 +141,9 @@ pub struct Part {
     /// WeChat's name for the check of another submission whose verdict about the same bytes holds here.
     #[serde(rename = "k", default, skip_serializing_if = "Option::is_none")]
     pub known: Option<TraceId>,
+    /// A person has rejected the same content before, with this submission.
+    #[serde(rename = "j", default, skip_serializing_if = "Option::is_none")]
+    pub came_back: Option<SubmissionId>,
     /// What WeChat found in it, where the verdict that holds is no pass; gone when the content is.
     #[serde(rename = "d", default, skip_serializing_if = "Vec::is_empty")]
     pub findings: Vec<Finding>,
@@ -175,6 +178,7 @@ impl Part {
             state: PartState::Queued { due },
             attempts: Vec::new(),
             known: None,
+            came_back: None,
             findings: Vec::new(),
             setbacks: 0,
             paused_ms: 0,

@@ -206,6 +206,9 @@ impl Submission {
             Event::Known { part, verdict, trace_id } => {
                 self.part_mut(*part).is_some_and(|part| part.take_known(*verdict, trace_id.as_ref(), undecided))
             }
+            Event::CameBack { part, of } => {
+                self.part_mut(*part).is_some_and(|part| part.came_back.replace(of.clone()).is_none())
+            }
             Event::Fetched { part, attempt, first, last } => {
                 self.part_mut(*part).is_some_and(|part| part.fetched(*attempt, *first, *last))
             }
@@ -272,7 +275,7 @@ impl Submission {
         let suggests = || self.parts.iter().map(|part| part.verdict().map(|verdict| verdict.suggest));
         let next = if suggests().any(|suggest| suggest == Some(Suggest::Risky)) {
             State::Rejected
-        } else if suggests().all(|suggest| suggest == Some(Suggest::Pass)) {
+        } else if suggests().all(|suggest| suggest == Some(Suggest::Pass)) && !self.came_back() {
             State::Approved
         } else if self.parts.iter().all(Part::is_done) {
             State::InReview

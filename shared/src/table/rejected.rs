@@ -1,0 +1,84 @@
+//! Content that a person has rejected, so that it does not become public by coming once more.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
+use aws_sdk_dynamodb::types::{AttributeValue, Update};
+
+use super::item::{Item, key, not_built, text, text_of};
+use super::{Table, TableError, classify, keys};
+use crate::domain::clock::Timestamp;
+use crate::domain::ids::{AppId, SubmissionId};
+use crate::domain::sha256::Sha256;
+
+/// How long it is kept that a person has rejected something.
+const KEPT_FOR: Duration = Duration::from_secs(400 * 24 * 3600);
+/// The sort key.
+const REJECTED: &str = "B";
+
+/// The keys under which it stands that these contents were rejected.
+pub(super) fn keys_of(app: &AppId, contents: &[Sha256]) -> Vec<Item> {
+    let mut distinct = contents.to_vec();
+    distinct.sort_unstable();
+    distinct.dedup();
+    distinct.into_iter().map(|sha256| key(keys::rejected(app, sha256), REJECTED)).collect()
+}
+
+/// What was rejected, by the submission with which it first was; nothing where that is too long ago.
+pub(super) fn rejected_in(item: &Item, now: Timestamp) -> Option<(Sha256, SubmissionId)> {
+    let expires: i64 = item.get("expires_at")?.as_n().ok()?.parse().ok()?;
+    let sha256 = Sha256::parse(text_of(item, "pk")?.rsplit_once('#')?.1).ok()?;
+    let of = SubmissionId::parse(&text_of(item, "submission")?).ok()?;
+    (expires > now.unix_seconds()).then_some((sha256, of))
+}
+
+/// What was rejected of what is submitted, by the submission with which it first was.
+pub type Rejected = HashMap<Sha256, SubmissionId>;
+
+impl Table {
+    /// The write that keeps it that a person has rejected a content.
+    pub(super) fn keep_rejected(
+        &self,
+        app: &AppId,
+        content: Sha256,
+        of: &SubmissionId,
+        now: Timestamp,
+    ) -> Result<Update, TableError> {
+        let expires = AttributeValue::N(now.plus(KEPT_FOR).unix_seconds().to_string());
+        Update::builder()
+            .table_name(&self.name)
+            .set_key(Some(key(keys::rejected(app, content), REJECTED)))
+            .update_expression("SET submission = if_not_exists(submission, :of), expires_at = :expires")
+            .expression_attribute_values(":of", text(of.as_str()))
+            .expression_attribute_values(":expires", expires)
+            .build()
+            .map_err(not_built("TransactWriteItems"))
+    }
+
+    /// Forgets that a person has rejected a content; with a submission, only if it was that one that was rejected first.
+    pub(crate) async fn forget_rejected(
+        &self,
+        app: &AppId,
+        content: Sha256,
+        of: Option<&SubmissionId>,
+    ) -> Result<(), TableError> {
+        let call = self.client.delete_item().table_name(&self.name);
+        let call = call.set_key(Some(key(keys::rejected(app, content), REJECTED)));
+        let call = match of {
+            Some(of) => {
+                call.condition_expression("submission = :of").expression_attribute_values(":of", text(of.as_str()))
+            }
+            None => call,
+        };
+        match call.send().await {
+            Ok(_) => Ok(()),
+            Err(error)
+                if error.as_service_error().is_some_and(DeleteItemError::is_conditional_check_failed_exception) =>
+            {
+                Ok(())
+            }
+            Err(error) => Err(classify("DeleteItem", error)),
+        }
+    }
+}
