@@ -5,6 +5,7 @@ mod cases;
 mod deeds;
 mod entering;
 mod late;
+mod orders;
 mod pages;
 mod undo;
 

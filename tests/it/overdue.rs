@@ -46,6 +46,8 @@ fn waiting(world: &World, text: Option<&str>, media: Vec<Medium>) -> Submission 
         external_id: None,
         tells: false,
         replaces: None,
+        reply_to: None,
+        context: None,
         retain: Retain::Always,
         vouched: false,
         request_hash: None,

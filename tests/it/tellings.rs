@@ -192,7 +192,9 @@ async fn a_backend_that_is_down_is_told_later_in_order_and_given_up_after_a_day(
     let alice = world.log_in("alice").await;
     for down in [StatusCode::INTERNAL_SERVER_ERROR, StatusCode::FOUND, StatusCode::NOT_FOUND] {
         backend.answers(down);
-        let id = submit(&functions, &alice, text("今天天气真好")).await["id"].as_str().unwrap().to_owned();
+        // What a person has rejected waits for people when it comes again.
+        let words = format!("今天天气真好 {down}");
+        let id = submit(&functions, &alice, text(&words)).await["id"].as_str().unwrap().to_owned();
         stream.turn(publish).await;
         world.decide(&id, "reject").await.expect(200);
         stream.turn(publish).await;

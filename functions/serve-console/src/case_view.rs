@@ -5,10 +5,11 @@ use std::collections::BTreeSet;
 use greenlight::domain::clock::Timestamp;
 use greenlight::domain::desk::RejectReason;
 use greenlight::domain::finding::Finding;
+use greenlight::domain::ids::SubmissionId;
 use greenlight::domain::media::MediaKind;
 use greenlight::domain::moderator::Role;
 use greenlight::domain::submission::{Decider, PartName, State, Submission, UNDO_WITHIN};
-use greenlight::domain::text::stored_form;
+use greenlight::domain::text::{Content, stored_form};
 use greenlight::domain::verdict::Label;
 use greenlight::table::{Note, Standing};
 
@@ -17,6 +18,8 @@ use crate::words::Words;
 
 /// How many characters of an id are shown where it links to the whole.
 const SHORT: usize = 8;
+/// How many characters are shown of what is answered.
+const ANSWERED_CHARS: usize = 500;
 
 /// A field of the text.
 #[derive(Debug)]
@@ -62,6 +65,10 @@ pub(crate) struct CaseView {
     pub(crate) escalated: bool,
     pub(crate) replaces: Option<String>,
     pub(crate) external_id: Option<String>,
+    /// What stands around it: a title, a text.
+    pub(crate) context: (Option<String>, Option<String>),
+    /// What it answers.
+    pub(crate) answered: Option<AnsweredView>,
     /// Why it waits, or waited.
     pub(crate) causes: Vec<String>,
     /// The submissions with which a person has rejected the same.
@@ -79,6 +86,13 @@ pub(crate) struct CaseView {
     pub(crate) rejectable: bool,
     /// The decision of this moderator may be taken back.
     pub(crate) undoable: bool,
+}
+
+/// What a submission answers, as far as there is anything left of it.
+#[derive(Debug)]
+pub(crate) struct AnsweredView {
+    pub(crate) id: String,
+    pub(crate) said: String,
 }
 
 /// A note.
@@ -182,6 +196,8 @@ impl CaseView {
             escalated: submission.escalated,
             replaces: submission.replaces.as_ref().map(|replaces| replaces.id.to_string()),
             external_id: submission.external_id.clone().map(stored_form),
+            context: submission.context.clone().map(|around| (around.title, around.text)).unwrap_or_default(),
+            answered: submission.reply_to.as_ref().map(|id| AnsweredView { id: id.to_string(), said: String::new() }),
             causes: causes.collect(),
             came_back: came_back.into_iter().collect(),
             liftable: who.1.is_lead() && !erased && (submission.came_back() || submission.state == State::Rejected),
@@ -194,6 +210,25 @@ impl CaseView {
             rejectable: may && submission.state != State::Withdrawn && submission.state != State::Rejected,
             undoable: submission.undo.is_some() && is_theirs && now <= submission.since.plus(UNDO_WITHIN),
         }
+    }
+}
+
+/// Which submissions are answered by these.
+pub(crate) fn answered_by<'a>(submissions: impl Iterator<Item = &'a Submission>) -> Vec<SubmissionId> {
+    submissions.filter_map(|submission| submission.reply_to.clone()).collect()
+}
+
+impl CaseView {
+    /// With what it answers, if that is among these.
+    pub(crate) fn answering(mut self, all: &[Submission]) -> Self {
+        if let Some(answered) = &mut self.answered
+            && let Some(standing) = all.iter().find(|one| one.id.as_str() == answered.id)
+        {
+            let Content { title, text, .. } = &standing.content;
+            let said: Vec<&str> = [title, text].into_iter().flatten().map(String::as_str).collect();
+            answered.said = said.join("\n").chars().take(ANSWERED_CHARS).collect();
+        }
+        self
     }
 }
 

@@ -15,7 +15,7 @@ use http::StatusCode;
 
 use crate::ServeConsole;
 use crate::answer::{Frame, answer, page};
-use crate::case_view::{CaseView, ReasonView, reasons};
+use crate::case_view::{CaseView, ReasonView, answered_by, reasons};
 use crate::visit::{Door, Visit};
 
 /// What a deed came to, as the page after it says.
@@ -156,11 +156,16 @@ pub(crate) async fn show(State(console): State<Arc<ServeConsole>>, request: Requ
         let again = query.iter().any(|(name, _)| name == "again");
         let taken = take_cases(&console.table, &console.clock, &visit.moderator, &filter, again);
         let (cases, desk) = tokio::try_join!(taken, console.table.desk(&visit.moderator.app))?;
+        let answered = answered_by(cases.iter().map(|case| &case.submission));
+        let answered = console.table.submissions(&answered).await?;
         let f = Frame::of(&visit);
         let (w, count) = (f.w, cases.len());
         let who = (visit.moderator.name.as_str(), visit.moderator.role);
         let groups = group(cases).into_iter().map(|group| Group {
-            cases: group.iter().map(|case| CaseView::of(w, &case.submission, &case.standing, who, visit.now)).collect(),
+            cases: group
+                .iter()
+                .map(|case| CaseView::of(w, &case.submission, &case.standing, who, visit.now).answering(&answered))
+                .collect(),
         });
         let scenes = Scene::ALL.into_iter().map(|scene| Choice {
             value: scene.as_str(),

@@ -18,7 +18,7 @@ use http::StatusCode;
 
 use crate::ServeConsole;
 use crate::answer::{Frame, answer, page, see_other};
-use crate::case_view::{CaseView, ReasonView, finding, reasons};
+use crate::case_view::{CaseView, ReasonView, answered_by, finding, reasons};
 use crate::deeds;
 use crate::queue::Flash;
 use crate::visit::{Door, Visit};
@@ -127,13 +127,14 @@ pub(crate) async fn show(
         let ids = [id.clone()];
         let (mut standings, records, desk) =
             tokio::try_join!(table.standings(&ids), table.decisions(&id), table.desk(&visit.moderator.app),)?;
+        let answered = table.submissions(&answered_by(std::iter::once(&submission))).await?;
         let f = Frame::of(&visit);
         let w = f.w;
         let who = (visit.moderator.name.as_str(), visit.moderator.role);
         let standing: Standing = standings.remove(&id).unwrap_or_default();
         let template = SubmissionPage {
             flash: Flash::of(&f, &query(head.uri.query())),
-            case: CaseView::of(w, &submission, &standing, who, visit.now),
+            case: CaseView::of(w, &submission, &standing, who, visit.now).answering(&answered),
             checks: checks(w, &submission),
             decisions: records.iter().map(|record| decision_view(w, record)).collect(),
             reasons: reasons(w, &desk.reasons),

@@ -78,6 +78,8 @@ words! {
     lift_hint: "同样的内容以后只由微信判断", "from now on WeChat alone judges the same content";
     did_lift: "已允许再次出现。", "It may come again.";
     earlier: "以前的决定", "the earlier decision";
+    around: "出现的位置", "Where it stands";
+    answers: "回复的内容", "What it answers";
     skip: "跳过", "Skip";
     escalate: "转交组长", "Escalate";
     note: "备注", "Note";

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use greenlight::api::body::{query, read_body};
-use greenlight::api::caller::Caller;
+use greenlight::api::caller::{Caller, Who};
 use greenlight::api::fields::Fields;
 use greenlight::api::language::Language;
 use greenlight::api::problem::{Fault, Problem};
@@ -13,8 +13,8 @@ use greenlight::api::respond::{Reply, json, respond};
 use greenlight::api::signed::{self, Form, NotOurs, Upload};
 use greenlight::domain::author::Actor;
 use greenlight::domain::ids::{AuthorId, Channel, SubmissionId};
-use greenlight::domain::submission::{MAX_MEDIA, NotEditable, Retain, Submission};
-use greenlight::domain::text::Content;
+use greenlight::domain::submission::{Context, MAX_MEDIA, NotEditable, Retain, Submission};
+use greenlight::domain::text::{Content, stored_form};
 use greenlight::moderation::submit::{SubmitError, SubmitRequest, Submitted, Uploaded, submit};
 use greenlight::moderation::withdraw::withdraw as withdraw_submission;
 use greenlight::table::{Consistency, Listed, place_by_author};
@@ -28,6 +28,8 @@ use crate::view::{Viewer, view};
 /// How many bytes of JSON the owner's metadata may have.
 const METADATA_BYTES: usize = 2 * 1024;
 const EXTERNAL_ID_CHARS: usize = 256;
+const CONTEXT_TITLE_CHARS: usize = 200;
+const CONTEXT_TEXT_CHARS: usize = 2_000;
 
 fn invalid_submission(faults: Vec<Fault>) -> Problem {
     let (zh, en) = ("请求里有错误，见 faults。", "The request has faults; see `faults`.");
@@ -72,6 +74,8 @@ impl SubmitContent {
             fields.fault("external_id", "最多 256 个字符。", "At most 256 characters.");
         }
         let replaces = take_replaces(&mut fields);
+        let reply_to = take_reply_to(&mut fields);
+        let context = take_context(&mut fields, caller);
         let retain = take_retain(&mut fields, channel.as_ref());
         if content == Content::default() && !some_media {
             fields.fault(
@@ -102,6 +106,8 @@ impl SubmitContent {
             metadata,
             external_id,
             replaces,
+            reply_to,
+            context,
             retain,
         })
     }
@@ -161,6 +167,42 @@ fn nothing_to_replace() -> (&'static str, &'static str) {
     ("该作者没有这条内容。", "The author has no such submission.")
 }
 
+fn take_reply_to(fields: &mut Fields) -> Option<SubmissionId> {
+    let name = fields.text("reply_to")?;
+    let id = SubmissionId::parse(&name);
+    if id.is_err() {
+        let (zh, en) = nothing_to_answer();
+        fields.fault("reply_to", zh, en);
+    }
+    id.ok()
+}
+
+fn nothing_to_answer() -> (&'static str, &'static str) {
+    ("没有这条内容，或该作者看不到它。", "There is no such submission, or its author does not see it.")
+}
+
+/// Takes what stands around a submission, which only the owner knows.
+fn take_context(fields: &mut Fields, caller: &Caller) -> Option<Context> {
+    let mut inner = fields.object("context")?;
+    let mut short = |field: &str, most: usize| {
+        let text = inner.text(field).filter(|text| !text.is_empty())?;
+        if text.chars().count() > most {
+            inner.fault(field, format!("最多 {most} 个字符。"), format!("At most {most} characters."));
+        }
+        Some(stored_form(text))
+    };
+    let context = Context { title: short("title", CONTEXT_TITLE_CHARS), text: short("text", CONTEXT_TEXT_CHARS) };
+    fields.absorb(inner);
+    if caller.who != Who::Owner {
+        fields.fault(
+            "context",
+            "只能由您的服务器用 server key 提供。",
+            "Only your backend, with a server key, may give it.",
+        );
+    }
+    Some(context).filter(|context| *context != Context::default())
+}
+
 fn take_retain(fields: &mut Fields, channel: Option<&Channel>) -> Retain {
     let Some(name) = fields.text("retain") else { return Retain::Always };
     let Some(retain) = Retain::ALL.into_iter().find(|retain| retain.as_str() == name) else {
@@ -183,6 +225,10 @@ fn refused(error: SubmitError) -> Problem {
         SubmitError::NothingToReplace => {
             let (zh, en) = nothing_to_replace();
             invalid_submission(vec![Fault::new("replaces", zh, en)])
+        }
+        SubmitError::NothingToAnswer => {
+            let (zh, en) = nothing_to_answer();
+            invalid_submission(vec![Fault::new("reply_to", zh, en)])
         }
         SubmitError::NotEditable(NotEditable::Withdrawn) => Problem::new(
             StatusCode::CONFLICT,

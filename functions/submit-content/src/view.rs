@@ -8,7 +8,7 @@ use greenlight::domain::clock::Timestamp;
 use greenlight::domain::ids::AuthorId;
 use greenlight::domain::media_path;
 use greenlight::domain::submission::{
-    Decider, Decision, PartName, PartState, Reason, Retain, Scene, State, Submission, VisibleTo, Why,
+    Context, Decider, Decision, PartName, PartState, Reason, Retain, Scene, State, Submission, VisibleTo, Why,
 };
 use greenlight::domain::verdict::{Label, Suggest};
 use serde::Serialize;
@@ -68,6 +68,12 @@ pub(crate) struct SubmissionView<'a> {
     external_id: Option<&'a str>,
     retain: Retain,
     replaces: Option<&'a str>,
+    /// What it answers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reply_to: Option<&'a str>,
+    /// What stands around it; for the owner only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    context: Option<&'a Context>,
     mine: bool,
     /// For the owner only, who bans by it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -228,6 +234,8 @@ pub(crate) fn view<'a>(
         external_id: submission.external_id.as_deref().filter(|_| owners),
         retain: submission.retain,
         replaces: submission.replaces.as_ref().filter(|_| close).map(|replaces| replaces.id.as_str()),
+        reply_to: submission.reply_to.as_ref().map(|answered| answered.as_str()),
+        context: submission.context.as_ref().filter(|_| viewer == Viewer::OWNER),
         mine: viewer.0 == Some(Actor::Author),
         openid: submission.openid.as_ref().filter(|_| viewer == Viewer::OWNER).map(|openid| openid.as_str()),
         reasons: close.then(|| submission.reasons().iter().map(|reason| reason_view(reason, language)).collect()),

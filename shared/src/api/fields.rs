@@ -92,6 +92,17 @@ impl Fields {
         number
     }
 
+    /// Takes an object with fields of its own, which may be missing. [`Fields::absorb`] takes it back.
+    pub fn object(&mut self, field: &str) -> Option<Self> {
+        match self.take(field)? {
+            Value::Object(left) => Some(Self { path: self.name(field), left, faults: Vec::new() }),
+            _ => {
+                self.fault(field, "必须是对象。", "It must be an object.");
+                None
+            }
+        }
+    }
+
     /// Takes a list of objects, each with its own fields; a list of more than `most` is a fault.
     pub fn objects(&mut self, field: &str, most: usize) -> Vec<Self> {
         let Some(value) = self.take(field) else { return Vec::new() };

@@ -203,6 +203,17 @@ pub struct Medium {
     pub ai_label: Option<serde_json::Value>,
 }
 
+/// What stands around a submission where it is shown, as the owner tells it: what moderators read above it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Context {
+    /// A title: of the article, the product, the course that it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// A text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+}
+
 /// What an author submitted at once, and what became of it. Immutable but for its judging.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Submission {
@@ -247,6 +258,12 @@ pub struct Submission {
     /// What it stands in for, if it is an edit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replaces: Option<Replaces>,
+    /// What it answers, if it is an answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reply_to: Option<SubmissionId>,
+    /// What stands around it, if the owner has said; gone once it is erased.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub context: Option<Context>,
     /// The chain of its edits, if it is the first of one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub chain: Option<Chain>,
@@ -373,6 +390,10 @@ pub struct NewSubmission {
     pub tells: bool,
     /// What it stands in for, if it is an edit.
     pub replaces: Option<Replaces>,
+    /// What it answers, if it is an answer.
+    pub reply_to: Option<SubmissionId>,
+    /// What stands around it.
+    pub context: Option<Context>,
     /// How long its text and media are kept; always, where it goes to a channel.
     pub retain: Retain,
     /// Hash of the request.
@@ -405,6 +426,8 @@ impl Submission {
             request_hash: new.request_hash,
             tells: new.tells,
             replaces: new.replaces,
+            reply_to: new.reply_to,
+            context: new.context,
             chain: None,
             replaced_by: None,
             retain: new.retain,
@@ -447,6 +470,16 @@ impl Submission {
     /// A person has rejected some of the same content before.
     pub fn came_back(&self) -> bool {
         self.parts.iter().any(|part| part.came_back.is_some())
+    }
+
+    /// Whether an author may answer it: who sees it, may.
+    pub fn may_be_answered_by(&self, app: &AppId, author: &AuthorId) -> bool {
+        let seen = match self.visible_to() {
+            VisibleTo::Everyone => true,
+            VisibleTo::Author => self.author == *author,
+            VisibleTo::Nobody => false,
+        };
+        self.app == *app && seen
     }
 
     /// The part of that name.

@@ -17,7 +17,7 @@ use crate::domain::ids::{AppId, AuthorId, Channel, OpenId, SubmissionId, UrlSecr
 use crate::domain::media::MediaType;
 use crate::domain::sha256::Sha256;
 use crate::domain::submission::{
-    Check, Event, Medium, NewSubmission, NotEditable, PartName, Replaces, Retain, Scene, Submission,
+    Check, Context, Event, Medium, NewSubmission, NotEditable, PartName, Replaces, Retain, Scene, Submission,
 };
 use crate::domain::text::Content;
 use crate::error::chain;
@@ -65,6 +65,10 @@ pub struct SubmitRequest {
     pub external_id: Option<String>,
     /// The submission that it is to replace, if it is an edit.
     pub replaces: Option<SubmissionId>,
+    /// The submission that it answers, if it is an answer.
+    pub reply_to: Option<SubmissionId>,
+    /// What stands around it, as the owner tells it.
+    pub context: Option<Context>,
     /// How long text and media are kept.
     pub retain: Retain,
 }
@@ -87,6 +91,9 @@ pub enum SubmitError {
     /// The author has no such submission as the one to be replaced.
     #[error("there is no such submission to replace")]
     NothingToReplace,
+    /// The author sees no such submission as the one to be answered.
+    #[error("there is no such submission to answer")]
+    NothingToAnswer,
     /// What is to be replaced cannot be.
     #[error("it cannot be replaced: {0}")]
     NotEditable(#[from] NotEditable),
@@ -125,6 +132,12 @@ impl SubmitRequest {
         }
         if self.retain != Retain::Always {
             whole.push(json!(self.retain));
+        }
+        if let Some(answered) = &self.reply_to {
+            whole.push(json!(["reply_to", answered]));
+        }
+        if let Some(context) = &self.context {
+            whole.push(json!(["context", context]));
         }
         let whole = Value::Array(whole);
         let digest = sha2::Sha256::digest(whole.to_string());
@@ -177,6 +190,10 @@ pub async fn submit(
         Some(edited) => Some(replaced(table, &app.id, &author_id, edited).await?),
         None => None,
     };
+    if let Some(answered) = &request.reply_to {
+        let answered = table.submission(answered, Consistency::Strong).await?;
+        answered.filter(|one| one.may_be_answered_by(&app.id, &author_id)).ok_or(SubmitError::NothingToAnswer)?;
+    }
     let id = keyed.clone().unwrap_or_else(SubmissionId::random);
     let now = clock.now();
     author.clone().admit_submission(&id, request.actor, rates, now)?;
@@ -203,6 +220,8 @@ pub async fn submit(
         external_id: request.external_id,
         tells: app.decisions.is_some(),
         replaces,
+        reply_to: request.reply_to,
+        context: request.context,
         retain: request.retain,
         vouched: request.actor == Actor::Owner,
         request_hash: request_hash.map(str::to_owned),

@@ -10,12 +10,14 @@ use bytes::Bytes;
 use futures_util::future::try_join_all;
 use greenlight::bucket::media_key;
 use greenlight::domain::clock::Clock;
-use greenlight::domain::ids::{AppId, OpenId, SubmissionId, UrlSecret};
+use greenlight::domain::ids::{AppId, AuthorId, ModeratorName, OpenId, SubmissionId, UrlSecret};
 use greenlight::domain::media::{MAX_MEDIUM_BYTES, MediaType};
 use greenlight::domain::media_path::with_secret;
+use greenlight::domain::moderator::{Moderator, Role};
 use greenlight::domain::sha256::Sha256;
 use greenlight::domain::submission::{Medium, NewSubmission, Paused, Retain, Scene, Submission};
 use greenlight::domain::text::Content;
+use greenlight::moderation::let_in::{enter, make_link};
 use greenlight::wechat::envelope::{AesKey, seal, signature};
 use greenlight_local::stack::TABLE;
 use serde_json::{Value, json};
@@ -25,6 +27,8 @@ use crate::world::{APP, PUSH_AES_KEY, PUSH_TOKEN, SERVER_KEY, TOLD, World, form,
 
 /// How many parts are due in one sweep.
 pub const DUE: usize = 100;
+/// How many submissions stand on a page of the console.
+pub const ENTRIES: usize = 20;
 /// A comment as people write it, of 140 characters.
 pub const COMMENT: &str = "昨天和家人一起去了西湖，天气特别好，湖面上有很多小船，孩子们玩得非常开心。中午在湖边的小店吃了\
     片儿川和龙井虾仁，味道很不错，价格也公道。下午沿着苏堤慢慢走，看到很多人在拍照、放风筝、骑自行车。推荐大家周末的时候也去走走，\
@@ -51,6 +55,8 @@ pub enum Case {
     StreamMedia,
     /// One decision.
     PublishDecisions,
+    /// A page of [`ENTRIES`] entries of the console.
+    Console,
 }
 
 /// A picture of 200 KB.
@@ -162,7 +168,7 @@ fn wire(value: &AttributeValue) -> Value {
 
 impl Case {
     /// All of them.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::SubmitText,
         Self::SubmitImage,
         Self::AcceptUpload,
@@ -172,6 +178,7 @@ impl Case {
         Self::ServeMedia,
         Self::StreamMedia,
         Self::PublishDecisions,
+        Self::Console,
     ];
 
     /// Its name in the report.
@@ -187,6 +194,7 @@ impl Case {
             Self::ServeMedia => "serve-media, 200 KB",
             Self::StreamMedia => "serve-media, 10 MB",
             Self::PublishDecisions => "publish-decisions",
+            Self::Console => "serve-console, 20 entries",
         }
     }
 
@@ -201,6 +209,7 @@ impl Case {
             Self::Sweep => "sweep-overdue",
             Self::ServeMedia | Self::StreamMedia => "serve-media",
             Self::PublishDecisions => "publish-decisions",
+            Self::Console => "serve-console",
         }
     }
 
@@ -279,6 +288,11 @@ impl Case {
             }
             Self::StreamMedia => Ok(http_event(&Method::GET, &format!("/{}", long_sound(world).await?), &[], None)),
             Self::PublishDecisions => told_event(world).await,
+            Self::Console => {
+                let path = format!("/console/authors/{}", author_with_entries(world).await?);
+                let headers = [("accept-language", "zh-CN"), ("cookie", &session_of_moderator(world).await?)];
+                Ok(http_event(&Method::GET, &path, &headers, None))
+            }
         }
     }
 
@@ -311,10 +325,35 @@ impl Case {
             Self::ServeMedia => status == Some(200) && answer.len() > 200_000,
             Self::StreamMedia => u64::try_from(answer.len()).is_ok_and(|length| length > MAX_MEDIUM_BYTES),
             Self::RefreshToken | Self::Sweep => json.is_null(),
+            Self::Console => {
+                let articles = json["body"].as_str().map_or(0, |page| page.matches("<article").count());
+                status == Some(200) && articles == ENTRIES
+            }
             Self::PublishDecisions => json == json!({"batchItemFailures": []}),
         };
         (!is_right).then(text)
     }
+}
+
+/// An author of so many comments.
+async fn author_with_entries(world: &World) -> Result<AuthorId, Box<dyn Error>> {
+    let (app, openid) = (AppId::parse(APP)?, OpenId::parse("oWhoWritesMuch")?);
+    let author = AuthorId::of(&app, &openid);
+    let written = world.table.by_author(&app, &author, None, ENTRIES).await?.entries.len();
+    for _ in written..ENTRIES {
+        let body = json!({"scene": "comment", "nickname": "西湖边的小明", "text": COMMENT, "openid": openid.as_str()});
+        world.post(&world.functions, "/v1/submissions", SERVER_KEY, &body).await?.json(201)?;
+    }
+    Ok(author)
+}
+
+/// The cookie of a moderator who is in.
+async fn session_of_moderator(world: &World) -> Result<String, Box<dyn Error>> {
+    let (app, name) = (AppId::parse(APP)?, ModeratorName::parse("李雷")?);
+    let (moderator, clock) = (Moderator { app, name, role: Role::Lead }, Clock::system());
+    let (link, _) = make_link(&world.table, &clock, &moderator).await?;
+    let entered = enter(&world.table, &clock, &link).await?.ok_or("the link is good")?;
+    Ok(format!("__Host-greenlight={}", entered.session.expose()))
 }
 
 /// Texts that WeChat was too busy to check ten minutes ago.
@@ -353,6 +392,8 @@ async fn long_sound(world: &World) -> Result<String, Box<dyn Error>> {
         external_id: None,
         tells: false,
         replaces: None,
+        reply_to: None,
+        context: None,
         retain: Retain::Always,
         vouched: false,
         request_hash: None,

@@ -68,6 +68,54 @@ async fn whatever_a_stranger_wrote_is_text() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn above_a_case_stands_what_it_answers_and_where_it_stands() {
+    let world = World::start().await;
+    let (alice, bob, carol) = (world.log_in("alice").await, world.log_in("bob").await, world.log_in("carol").await);
+    let question = world.submit_text(&alice, "你觉得怎么样？").await.expect(201).text("id");
+    let answer = json!({"scene": "comment", "text": "很可疑", "reply_to": question});
+    let answer = world.submit(&bob, &answer).await.expect(201);
+    assert_eq!(answer.json()["reply_to"], question.as_str());
+    let with_context = json!({
+        "scene": "comment", "text": "也可疑", "openid": World::openid(0, "carol"),
+        "context": {"title": "商品 <b>", "text": "评价区"},
+    });
+    let told = world.submit(&server_key(0), &with_context).await.expect(201);
+    assert_eq!(told.json()["context"], with_context["context"]);
+    let li = Visitor::enter(&world, 0, "li", "moderator").await;
+    let shown = page(&li.get("/queue").await.expect(200));
+    assert!(shown.contains("你觉得怎么样？") && shown.contains(&format!("/console/submissions/{question}")), "{shown}");
+    assert!(shown.contains("商品 &#60;b&#62;") && shown.contains("评价区"), "{shown}");
+    // What is around it is the owner's to tell, and only the owner reads it.
+    let path = format!("/v1/submissions/{}", told.text("id"));
+    assert!(world.get(&path, &carol).await.expect(200).json().get("context").is_none());
+    assert_eq!(world.get(&path, &server_key(0)).await.expect(200).json()["context"]["title"], "商品 <b>");
+    world.delete(&path, &carol).await.expect(204);
+    assert!(
+        world.get(&path, &server_key(0)).await.expect(200).json().get("context").is_none(),
+        "it goes with the content"
+    );
+    // Nobody answers what they do not see.
+    let rejected = world.submit_text(&alice, "违法").await.expect(201).text("id");
+    let own = json!({"scene": "comment", "text": "好", "reply_to": rejected});
+    world.submit(&alice, &own).await.expect(201);
+    for (wrong, field) in [
+        (json!({"scene": "comment", "text": "好", "reply_to": rejected}), "reply_to"),
+        (json!({"scene": "comment", "text": "好", "reply_to": "aaaaaaaaaaaaaaaaaaaaaaaaaa"}), "reply_to"),
+        (json!({"scene": "comment", "text": "好", "reply_to": "no id"}), "reply_to"),
+        (json!({"scene": "comment", "text": "好", "context": {"title": "x"}}), "context"),
+        (json!({"scene": "comment", "text": "好", "context": "x"}), "context"),
+    ] {
+        assert_eq!(world.submit(&bob, &wrong).await.expect(400).faults(), [field], "{wrong}");
+    }
+    let long = json!({
+        "scene": "comment", "text": "好", "openid": World::openid(0, "carol"),
+        "context": {"title": "x".repeat(201), "text": "x".repeat(2001), "colour": "red"},
+    });
+    let faults = world.submit(&server_key(0), &long).await.expect(400).faults();
+    assert_eq!(faults, ["context.title", "context.text", "context.colour"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn pictures_are_for_moderators_of_the_app_alone_and_kept_by_nobody() {
     let world = World::start().await;
     let alice = world.log_in("alice").await;

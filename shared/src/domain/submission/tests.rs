@@ -41,6 +41,8 @@ fn new_submission(text: Option<&str>, media: usize) -> NewSubmission {
         external_id: Some("theirs".into()),
         tells: false,
         replaces: None,
+        reply_to: None,
+        context: None,
         retain: Retain::Always,
         vouched: false,
         request_hash: Some("hash".into()),

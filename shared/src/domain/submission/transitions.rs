@@ -306,6 +306,7 @@ impl Submission {
             self.text_sha256 = self.text_sha256().filter(|_| state != State::Withdrawn);
             self.content = Content::default();
             self.noted = false;
+            self.context = None;
             // A keyword is a piece of the text.
             self.parts.iter_mut().for_each(|part| part.findings.clear());
             if !self.erased_once {

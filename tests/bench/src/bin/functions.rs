@@ -313,6 +313,14 @@ async fn main() -> Result<(), Box<dyn Error>> {
         let share = median(&node.processor) / median(&ours.processor);
         promise(share >= 8.0, &format!("{name}: 1/{share:.1} of Node's CPU a warm invocation; at most 1/8"));
     }
+    if let (Some((_, _, console)), Some((_, _, text))) =
+        (find(Case::Console, Who::Ours), find(Case::SubmitText, Who::Ours))
+    {
+        let times = console.both() / text.both();
+        promise(times <= 1.5, &format!("serve-console: {times:.2} times submit-content's start; at most 1.5"));
+        let processor = median(&console.processor);
+        promise(processor <= 5.0, &format!("serve-console: {processor:.2} ms of CPU for a page of 20; at most 5"));
+    }
     for (case, who, measured) in all.iter().filter(|(_, who, _)| *who == Who::Ours) {
         let (memory, size) = (quantile(&measured.peak, 1.0), bench.size(*case, *who)? / 1000.0);
         let most = if *case == Case::StreamMedia { 20.0 } else { 9.0 };
