@@ -57,7 +57,10 @@ async fn the_same_picture_waits_for_people_though_wechat_passes_it() {
     world.simulator.idle().await;
     assert_eq!(world.state(&other).await, "approved");
     // What WeChat refuses needs nobody.
-    world.submit(&bob, &json!({"scene": "forum", "text": "违法"})).await.expect(201);
+    let (refused, state) = submit(&world, &alice, json!({"text": "违禁"})).await;
+    assert_eq!(state, "rejected");
+    world.decide(&refused, "reject").await.expect(200);
+    assert_eq!(submit(&world, &bob, json!({"text": "违禁"})).await.1, "rejected");
     // And a person may still let it through.
     world.decide(&again, "approve").await.expect(200);
     assert_eq!(world.state(&again).await, "approved");

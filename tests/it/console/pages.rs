@@ -95,7 +95,7 @@ async fn above_a_case_stands_what_it_answers_and_where_it_stands() {
         "it goes with the content"
     );
     // Nobody answers what they do not see.
-    let rejected = world.submit_text(&alice, "违法").await.expect(201).text("id");
+    let rejected = world.submit_text(&alice, "违禁").await.expect(201).text("id");
     let own = json!({"scene": "comment", "text": "好", "reply_to": rejected});
     world.submit(&alice, &own).await.expect(201);
     for (wrong, field) in [
