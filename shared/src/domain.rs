@@ -5,6 +5,7 @@ pub mod access_state;
 pub mod author;
 pub mod base_url;
 pub mod clock;
+pub mod deed;
 pub mod desk;
 pub mod finding;
 pub mod ids;

@@ -15,6 +15,7 @@ pub mod fetch;
 mod keep_verdict;
 pub mod let_in;
 pub mod lift;
+pub mod look_back;
 pub mod note;
 pub mod push;
 pub mod reopen;

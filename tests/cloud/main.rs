@@ -14,6 +14,7 @@
 )]
 
 mod cloud;
+mod console;
 mod function_urls;
 mod http_api;
 mod logs;

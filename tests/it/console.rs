@@ -7,6 +7,7 @@ mod entering;
 mod late;
 mod orders;
 mod pages;
+mod record;
 mod undo;
 
 use greenlight_tests::world::World;

@@ -135,11 +135,11 @@ pub(crate) async fn icon() -> Response {
 }
 
 pub(crate) async fn not_found(State(console): State<Arc<ServeConsole>>, request: Request) -> Response {
-    let door = Door::of(&console, &request.into_parts().0);
+    let door = Door::of_request(&console, &request);
     trouble(Frame::before(&door), &Problem::not_found())
 }
 
 pub(crate) async fn method_not_allowed(State(console): State<Arc<ServeConsole>>, request: Request) -> Response {
-    let door = Door::of(&console, &request.into_parts().0);
+    let door = Door::of_request(&console, &request);
     trouble(Frame::before(&door), &Problem::method_not_allowed())
 }

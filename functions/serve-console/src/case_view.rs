@@ -79,6 +79,8 @@ pub(crate) struct CaseView {
     pub(crate) media: Vec<MediumView>,
     pub(crate) erased: bool,
     pub(crate) notes: Vec<NoteView>,
+    /// Who else works on it now.
+    pub(crate) in_hand_of: Option<String>,
     /// It waits for people.
     pub(crate) waits: bool,
     /// A moderator may approve or reject it.
@@ -178,6 +180,7 @@ impl CaseView {
             .filter_map(|part| Some(format!("{}{colon}{}", w.part_name(part.name), doubt(w, submission, part.name)?)));
         let came_back: BTreeSet<String> =
             submission.parts.iter().filter_map(|part| part.came_back.as_ref().map(ToString::to_string)).collect();
+        let in_hand_of = standing.lease.as_ref().filter(|lease| lease.until > now && lease.name != who.0);
         let is_theirs = matches!(
             submission.decision.as_ref().map(|decision| &decision.decider), Some(Decider::Moderator(name)) if name == who.0
         );
@@ -205,6 +208,7 @@ impl CaseView {
             media: media.collect(),
             erased,
             notes: standing.notes.iter().map(NoteView::of).collect(),
+            in_hand_of: in_hand_of.map(|lease| lease.name.clone()),
             waits: submission.state == State::InReview,
             approvable: may && !erased && submission.state != State::Approved,
             rejectable: may && submission.state != State::Withdrawn && submission.state != State::Rejected,

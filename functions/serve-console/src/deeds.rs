@@ -21,7 +21,6 @@ use http::StatusCode;
 
 use crate::ServeConsole;
 use crate::answer::{answer, see_other};
-use crate::entering::request_head;
 use crate::visit::{Door, Form, Visit};
 
 /// How many submissions one deed is about at most.
@@ -166,7 +165,7 @@ async fn decide_one(
 }
 
 pub(crate) async fn decide(State(console): State<Arc<ServeConsole>>, request: Request) -> Response {
-    let door = Door::of(&console, &request_head(&request));
+    let door = Door::of_request(&console, &request);
     let reply = async {
         let (visit, form) = Visit::with_form(&console, request).await?;
         let approve = match form.get("deed") {
@@ -212,14 +211,14 @@ pub(crate) async fn decide(State(console): State<Arc<ServeConsole>>, request: Re
 }
 
 pub(crate) async fn undo(State(console): State<Arc<ServeConsole>>, request: Request) -> Response {
-    let door = Door::of(&console, &request_head(&request));
+    let door = Door::of_request(&console, &request);
     let reply = async {
         let (visit, form) = Visit::with_form(&console, request).await?;
         let (mut done, mut refused) = (0_usize, Vec::new());
         for (id, version) in seen(&form)? {
             let submission = find(&console, &visit, &id).await?;
             let approved = submission.state == greenlight::domain::submission::State::Approved;
-            let named = (&visit.moderator.name, version);
+            let named = (&visit.moderator, version);
             match reopen(&console.table, &console.clock, submission, named).await {
                 Ok(_) => {
                     done += 1;
@@ -250,7 +249,7 @@ pub(crate) async fn undo(State(console): State<Arc<ServeConsole>>, request: Requ
 }
 
 pub(crate) async fn skip(State(console): State<Arc<ServeConsole>>, request: Request) -> Response {
-    let door = Door::of(&console, &request_head(&request));
+    let door = Door::of_request(&console, &request);
     let reply = async {
         let (visit, form) = Visit::with_form(&console, request).await?;
         for (id, _) in seen(&form)? {
@@ -263,12 +262,12 @@ pub(crate) async fn skip(State(console): State<Arc<ServeConsole>>, request: Requ
 }
 
 pub(crate) async fn escalate(State(console): State<Arc<ServeConsole>>, request: Request) -> Response {
-    let door = Door::of(&console, &request_head(&request));
+    let door = Door::of_request(&console, &request);
     let reply = async {
         let (visit, form) = Visit::with_form(&console, request).await?;
         for (id, _) in seen(&form)? {
             let submission = find(&console, &visit, &id).await?;
-            match escalation::escalate(&console.table, submission).await {
+            match escalation::escalate(&console.table, &console.clock, &visit.moderator, submission).await {
                 Ok(_) => {}
                 Err(DecideError::NotDecided { why, standing }) => return Err(refused(why, &standing)),
                 Err(DecideError::Table(error)) => return Err(error.into()),
@@ -281,7 +280,7 @@ pub(crate) async fn escalate(State(console): State<Arc<ServeConsole>>, request: 
 }
 
 pub(crate) async fn note(State(console): State<Arc<ServeConsole>>, request: Request) -> Response {
-    let door = Door::of(&console, &request_head(&request));
+    let door = Door::of_request(&console, &request);
     let reply = async {
         let (visit, form) = Visit::with_form(&console, request).await?;
         let text = form.get("note");
@@ -310,13 +309,13 @@ pub(crate) async fn note(State(console): State<Arc<ServeConsole>>, request: Requ
 }
 
 pub(crate) async fn lift(State(console): State<Arc<ServeConsole>>, request: Request) -> Response {
-    let door = Door::of(&console, &request_head(&request));
+    let door = Door::of_request(&console, &request);
     let reply = async {
         let (visit, form) = Visit::with_form(&console, request).await?;
         visit.must_be_lead()?;
         for (id, _) in seen(&form)? {
             let submission = find(&console, &visit, &id).await?;
-            lifting::lift(&console.table, &submission).await?;
+            lifting::lift_by(&console.table, &console.clock, &visit.moderator, &submission).await?;
         }
         Ok(back(&door, &form, "lift", &[]))
     };
@@ -324,7 +323,7 @@ pub(crate) async fn lift(State(console): State<Arc<ServeConsole>>, request: Requ
 }
 
 pub(crate) async fn ban(State(console): State<Arc<ServeConsole>>, request: Request) -> Response {
-    let door = Door::of(&console, &request_head(&request));
+    let door = Door::of_request(&console, &request);
     let reply = async {
         let (visit, form) = Visit::with_form(&console, request).await?;
         let author = AuthorId::parse(form.get("author")).map_err(|_| Problem::not_found())?;

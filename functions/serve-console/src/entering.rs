@@ -92,7 +92,7 @@ pub(crate) async fn enter(State(console): State<Arc<ServeConsole>>, path: InPath
 }
 
 pub(crate) async fn leave(State(console): State<Arc<ServeConsole>>, request: Request) -> Response {
-    let door = Door::of(&console, &request_head(&request));
+    let door = Door::of_request(&console, &request);
     let reply = async {
         let (visit, _) = Visit::with_form(&console, request).await?;
         let_in::leave(&console.table, &visit.session).await?;
@@ -101,14 +101,6 @@ pub(crate) async fn leave(State(console): State<Arc<ServeConsole>>, request: Req
         Ok(response)
     };
     answer(&door, reply.await)
-}
-
-/// A copy of what a request has besides its body, for what is to be answered should it be refused.
-pub(crate) fn request_head(request: &Request) -> http::request::Parts {
-    let mut head = http::Request::new(()).into_parts().0;
-    head.headers = request.headers().clone();
-    head.extensions = request.extensions().clone();
-    head
 }
 
 pub(crate) async fn choose_language(

@@ -12,6 +12,7 @@ mod marks;
 mod media;
 mod people;
 mod queue;
+mod record_page;
 mod start_page;
 mod submission_page;
 mod visit;
@@ -90,6 +91,9 @@ impl ServeConsole {
             .route("/console/people", get(people::show))
             .route("/console/people/links", post(people::make_link))
             .route("/console/people/revocations", post(people::revoke))
+            .route("/console/record", get(record_page::show))
+            .route("/console/record/exports", post(record_page::export))
+            .route("/console/openids", post(record_page::find_openid))
             .route("/console/reasons", get(people::show_reasons).post(people::set_reasons))
             .fallback(answer::not_found)
             .method_not_allowed_fallback(answer::method_not_allowed)

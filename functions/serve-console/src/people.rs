@@ -14,7 +14,6 @@ use http::StatusCode;
 
 use crate::ServeConsole;
 use crate::answer::{Frame, answer, page};
-use crate::entering::request_head;
 use crate::visit::{Door, Form, Visit};
 
 #[derive(Template)]
@@ -59,12 +58,12 @@ pub(crate) async fn show(State(console): State<Arc<ServeConsole>>, request: Requ
 }
 
 pub(crate) async fn make_link(State(console): State<Arc<ServeConsole>>, request: Request) -> Response {
-    let door = Door::of(&console, &request_head(&request));
+    let door = Door::of_request(&console, &request);
     let reply = async {
         let (visit, form) = Visit::with_form(&console, request).await?;
         visit.must_be_lead()?;
         let moderator = Moderator { app: visit.moderator.app.clone(), name: name_in(&form)?, role: Role::Moderator };
-        let (link, _) = let_in::make_link(&console.table, &console.clock, &moderator).await?;
+        let (link, _) = let_in::make_link(&console.table, &console.clock, &moderator, Some(&visit.moderator)).await?;
         let (app, key, by) = (&moderator.app, &link.moderator, visit.moderator.key());
         tracing::info!(event = "moderator_link_made", %app, moderator = %key, role = "moderator", %by, "a link into the console was made");
         let link = Some(format!("{}/links/{}", door.url(), link.expose()));
@@ -75,12 +74,13 @@ pub(crate) async fn make_link(State(console): State<Arc<ServeConsole>>, request:
 }
 
 pub(crate) async fn revoke(State(console): State<Arc<ServeConsole>>, request: Request) -> Response {
-    let door = Door::of(&console, &request_head(&request));
+    let door = Door::of_request(&console, &request);
     let reply = async {
         let (visit, form) = Visit::with_form(&console, request).await?;
         visit.must_be_lead()?;
         let name = name_in(&form)?;
-        let_in::revoke(&console.table, &visit.moderator.app, &name).await?;
+        let (app, lead) = (&visit.moderator.app, Some(&visit.moderator));
+        let_in::revoke(&console.table, &console.clock, app, &name, lead).await?;
         let template = PeoplePage { f: Frame::of(&visit), link: None, locked_out: Some(name.to_string()) };
         Ok(page(StatusCode::OK, door.words().tag(), &template))
     };
@@ -121,7 +121,7 @@ pub(crate) async fn show_reasons(State(console): State<Arc<ServeConsole>>, reque
 }
 
 pub(crate) async fn set_reasons(State(console): State<Arc<ServeConsole>>, request: Request) -> Response {
-    let door = Door::of(&console, &request_head(&request));
+    let door = Door::of_request(&console, &request);
     let reply = async {
         let (visit, form) = Visit::with_form(&console, request).await?;
         visit.must_be_lead()?;
@@ -130,7 +130,7 @@ pub(crate) async fn set_reasons(State(console): State<Arc<ServeConsole>>, reques
         let rules = reasons_in(&lines).zip(limit);
         let is_wrong = rules.is_none();
         if let Some(rules) = rules {
-            share_desk::set_rules(&console.table, &visit.moderator, rules).await?;
+            share_desk::set_rules(&console.table, &console.clock, &visit.moderator, rules).await?;
         }
         let said = Some(if is_wrong { w.reasons_wrong } else { w.saved });
         let status = if is_wrong { StatusCode::BAD_REQUEST } else { StatusCode::OK };

@@ -12,7 +12,6 @@ use http::StatusCode;
 
 use crate::ServeConsole;
 use crate::answer::{Frame, answer, page, see_other};
-use crate::entering::request_head;
 use crate::visit::{Door, Visit};
 
 #[derive(Template)]
@@ -56,7 +55,7 @@ pub(crate) async fn show(State(console): State<Arc<ServeConsole>>, request: Requ
 }
 
 pub(crate) async fn leave_note(State(console): State<Arc<ServeConsole>>, request: Request) -> Response {
-    let door = Door::of(&console, &request_head(&request));
+    let door = Door::of_request(&console, &request);
     let reply = async {
         let (visit, form) = Visit::with_form(&console, request).await?;
         share_desk::leave_note(&console.table, &console.clock, &visit.moderator, form.get("text")).await?;

@@ -10,7 +10,7 @@ use greenlight::domain::moderator::{CONSOLE, Moderator, Pass};
 use greenlight::moderation::let_in::session_of;
 use http::header::{COOKIE, HOST, ORIGIN};
 use http::request::Parts;
-use http::{HeaderMap, Method, StatusCode};
+use http::{Extensions, HeaderMap, StatusCode};
 use url::{Host, Url};
 
 use crate::words::Words;
@@ -68,11 +68,21 @@ fn authority(url: &Url) -> Option<String> {
 }
 
 impl Door {
+    /// What is known of a request by its head.
     pub(crate) fn of(console: &ServeConsole, head: &Parts) -> Self {
-        let prefix = head.extensions.get::<Prefix>().map(|prefix| prefix.0.as_str()).unwrap_or_default();
+        Self::new(console, &head.headers, &head.extensions)
+    }
+
+    /// The same before its body is read.
+    pub(crate) fn of_request(console: &ServeConsole, request: &Request) -> Self {
+        Self::new(console, request.headers(), request.extensions())
+    }
+
+    fn new(console: &ServeConsole, headers: &HeaderMap, extensions: &Extensions) -> Self {
+        let prefix = extensions.get::<Prefix>().map(|prefix| prefix.0.as_str()).unwrap_or_default();
         let named = console.console_url.as_ref().and_then(|url| Url::parse(&url.to_string()).ok());
         // A browser leaves the scheme's own port out of both headers.
-        let reached = Url::parse(&format!("http://{}/", header(&head.headers, HOST))).ok();
+        let reached = Url::parse(&format!("http://{}/", header(headers, HOST))).ok();
         let url = named.as_ref().or(reached.as_ref());
         let is_loopback = match url.and_then(Url::host) {
             Some(Host::Domain(name)) => name == "localhost",
@@ -80,10 +90,10 @@ impl Door {
             Some(Host::Ipv6(address)) => address.is_loopback(),
             None => false,
         };
-        let chosen = match cookie(&head.headers, LANGUAGE_COOKIE) {
+        let chosen = match cookie(headers, LANGUAGE_COOKIE) {
             Some("zh") => Language::Chinese,
             Some("en") => Language::English,
-            _ => Language::of(&head.headers),
+            _ => Language::of(headers),
         };
         let prefix = named.as_ref().map_or(prefix, |url| url.path().trim_end_matches('/'));
         Self {
@@ -92,7 +102,7 @@ impl Door {
             secure: !is_loopback,
             host: match &named {
                 Some(url) => authority(url).unwrap_or_default(),
-                None => header(&head.headers, HOST).to_ascii_lowercase(),
+                None => header(headers, HOST).to_ascii_lowercase(),
             },
         }
     }
@@ -177,7 +187,6 @@ impl Visit {
     pub(crate) async fn with_form(console: &ServeConsole, request: Request) -> Result<(Self, Form), Problem> {
         let (head, body) = request.into_parts();
         let visit = Self::of(console, &head).await?;
-        debug_assert_eq!(head.method, Method::POST);
         visit.door.must_be_ours(&head.headers)?;
         let form = Form::read(&head.headers, body).await?;
         if !visit.session.token.form_secret().matches(form.get("form_secret")) {

@@ -23,6 +23,12 @@ words! {
     start: "首页", "Start";
     people: "审核员", "People";
     reasons: "规则", "Rules";
+    record: "记录", "Record";
+    day: "日期（北京时间）", "Day (in Beijing)";
+    deed: "做了什么", "What";
+    find_openid: "按 openid 查找作者", "Find an author by openid";
+    find_openid_hint: "查找本身会被记录，openid 不会。", "That you look is recorded; the openid is not.";
+    go_on_with: "下一页", "Next page";
     leave: "退出", "Leave";
     other_language: "English", "中文";
     other_tag: "en", "zh";
@@ -68,6 +74,7 @@ words! {
     waiting: "已等待", "waiting";
     author: "作者", "Author";
     details: "详情", "Details";
+    in_hand_of: "正在处理：", "in the hand of";
     escalated: "已转交组长", "for a lead";
     approve: "通过", "Approve";
     reject: "驳回", "Reject";

@@ -59,7 +59,7 @@ pub(crate) async fn make_link(State(function): State<Arc<SubmitContent>>, reques
         let (name, role) = fields.finish("invalid_moderator", read.0.zip(read.1))?;
         let console = function.console_url.as_ref().ok_or_else(no_console)?;
         let moderator = Moderator { app: caller.app.id.clone(), name, role };
-        let (link, until) = let_in::make_link(&function.checker.table, &function.clock, &moderator).await?;
+        let (link, until) = let_in::make_link(&function.checker.table, &function.clock, &moderator, None).await?;
         let (app, key, by) = (&moderator.app, &link.moderator, "owner");
         tracing::info!(event = "moderator_link_made", %app, moderator = %key, role = role.as_str(), by, "a link into the console was made");
         let url = console.join(&path_of_link(&link));
@@ -79,7 +79,7 @@ pub(crate) async fn revoke(State(function): State<Arc<SubmitContent>>, request: 
         let mut fields = Fields::parse(&body)?;
         let name = take_moderator(&mut fields);
         let name = fields.finish("invalid_moderator", name)?;
-        let_in::revoke(&function.checker.table, &caller.app.id, &name).await?;
+        let_in::revoke(&function.checker.table, &function.clock, &caller.app.id, &name, None).await?;
         Ok(json(StatusCode::OK, &serde_json::json!({ "moderator": name })))
     };
     respond(&head.headers, reply.await)

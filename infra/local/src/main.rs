@@ -269,7 +269,7 @@ impl Started {
 async fn console_link(functions: &Functions, app: &LocalApp, public_url: &str) -> Result<String, Box<dyn Error>> {
     let name = ModeratorName::parse("operator")?;
     let moderator = Moderator { app: AppId::parse(&app.app_id)?, name, role: Role::Lead };
-    let (link, _) = make_link(&functions.serve_console.table, &functions.serve_console.clock, &moderator).await?;
+    let (link, _) = make_link(&functions.serve_console.table, &functions.serve_console.clock, &moderator, None).await?;
     Ok(format!("{}{}", public_url.trim_end_matches('/'), path_of_link(&link)))
 }
 

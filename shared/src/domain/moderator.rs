@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::clock::Timestamp;
+use super::deed::{Act, Deed};
 use super::ids::{AppId, ConsoleToken, ModeratorKey, ModeratorName, SubmissionId};
 
 /// How long anyone but a lead may ban an author.
@@ -62,6 +63,11 @@ pub struct Moderator {
 }
 
 impl Moderator {
+    /// Something that they did.
+    pub fn deed(&self, at: Timestamp, act: Act) -> Deed {
+        Deed::new(at, act, Some((self.name.as_str(), self.role)))
+    }
+
     /// What a moderator of that app is known by in keys and URLs.
     pub fn key(&self) -> ModeratorKey {
         ModeratorKey::of(&self.app, &self.name)

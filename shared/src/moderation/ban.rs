@@ -2,8 +2,9 @@
 
 use crate::domain::author::{Author, Ban};
 use crate::domain::clock::{Clock, Timestamp};
+use crate::domain::deed::{Act, Deed};
 use crate::domain::ids::{AppId, AuthorId, OpenId};
-use crate::domain::moderator::{LONGEST_BAN_BY_MODERATOR, Moderator};
+use crate::domain::moderator::{LONGEST_BAN_BY_MODERATOR, Moderator, Role};
 use crate::table::{Consistency, Table, TableError};
 
 /// A ban as a moderator sets it.
@@ -35,7 +36,7 @@ pub enum BanError {
 pub async fn ban(table: &Table, clock: &Clock, app: &AppId, openid: &OpenId, new: NewBan) -> Result<(), TableError> {
     let author = table.author(app, &AuthorId::of(app, openid), Consistency::Strong).await?;
     let author = author.unwrap_or_else(|| Author::new(app.clone(), openid.clone()));
-    set(table, clock, author, new).await
+    set(table, clock, author, None, new).await
 }
 
 /// Sets or lifts the ban of an author whom we know, within what the moderator may.
@@ -52,18 +53,21 @@ pub async fn ban_by_moderator(
     if !moderator.role.is_lead() && [until, standing].into_iter().flatten().any(|until| until > longest) {
         return Err(BanError::ForALead);
     }
-    Ok(set(table, clock, author, NewBan { until, reason, moderator: moderator.name.to_string() }).await?)
+    let new = NewBan { until, reason, moderator: moderator.name.to_string() };
+    Ok(set(table, clock, author, Some(moderator.role), new).await?)
 }
 
-async fn set(table: &Table, clock: &Clock, author: Author, new: NewBan) -> Result<(), TableError> {
+async fn set(table: &Table, clock: &Clock, author: Author, role: Option<Role>, new: NewBan) -> Result<(), TableError> {
     let (app, id, now) = (author.app.clone(), author.id(), clock.now());
     let NewBan { until, reason, moderator } = new;
+    let act = if until.is_some() { Act::Banned } else { Act::Unbanned };
+    let deed = Deed { by: Some(moderator.clone()), role, author: Some(id.clone()), ..Deed::new(now, act, None) };
     let ban = until.map(|until| Ban { until, reason, moderator, since: now });
     let set = |author: &mut Author| {
         author.set_ban(ban.clone());
         Ok::<_, TableError>(Some(()))
     };
-    table.change(author, set).await?;
+    table.change_recorded(author, Some((&app, &deed)), set).await?;
     tracing::info!(event = "ban_changed", app = %app, author = %id, banned = ban.is_some(), "a ban was set or lifted");
     Ok(())
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use futures_util::future::try_join_all;
 
 use crate::domain::clock::{Clock, Timestamp};
+use crate::domain::deed::{Act, Deed};
 use crate::domain::ids::{AppId, ModeratorKey, ModeratorName};
 use crate::domain::moderator::{Moderator, Pass};
 use crate::table::{Table, TableError};
@@ -26,8 +27,14 @@ pub struct Entered {
     pub until: Timestamp,
 }
 
-/// Makes a link for a moderator. Returns what stands in it, and when it ends.
-pub async fn make_link(table: &Table, clock: &Clock, moderator: &Moderator) -> Result<(Pass, Timestamp), TableError> {
+/// Makes a link for a moderator, as the owner wishes, or a lead. Returns what stands in it, and when it ends.
+pub async fn make_link(
+    table: &Table,
+    clock: &Clock,
+    moderator: &Moderator,
+    lead: Option<&Moderator>,
+) -> Result<(Pass, Timestamp), TableError> {
+    record(table, clock, Act::LetIn, (&moderator.app, &moderator.name), lead).await?;
     let (link, until) = (Pass::of(moderator), clock.now().plus(LINK_FOR));
     table.put_link(moderator, &link.token, until).await?;
     Ok((link, until))
@@ -60,8 +67,29 @@ pub async fn leave(table: &Table, session: &Pass) -> Result<(), TableError> {
     table.end_session((&session.app, &session.moderator, &session.token)).await
 }
 
-/// Ends all that a moderator has at once: sessions, links that are not spent, and the cases in hand.
-pub async fn revoke(table: &Table, app: &AppId, name: &ModeratorName) -> Result<(), TableError> {
+/// Records who lets whom in, or locks whom out.
+async fn record(
+    table: &Table,
+    clock: &Clock,
+    act: Act,
+    (app, name): (&AppId, &ModeratorName),
+    lead: Option<&Moderator>,
+) -> Result<(), TableError> {
+    let by = lead.map(|lead| (lead.name.as_str(), lead.role));
+    let deed = Deed { about: Some(name.to_string()), ..Deed::new(clock.now(), act, by) };
+    table.record_deed(app, &deed).await
+}
+
+/// Ends all that a moderator has at once, as the owner wishes, or a lead: sessions, links that are not spent, and the cases in
+/// hand.
+pub async fn revoke(
+    table: &Table,
+    clock: &Clock,
+    app: &AppId,
+    name: &ModeratorName,
+    lead: Option<&Moderator>,
+) -> Result<(), TableError> {
+    record(table, clock, Act::LockedOut, (app, name), lead).await?;
     let moderator = ModeratorKey::of(app, name);
     table.end_all_of(app, &moderator).await?;
     let work = table.work(app, &moderator).await?;

@@ -3,7 +3,8 @@
 use futures_util::future::try_join_all;
 
 use crate::domain::clock::Clock;
-use crate::domain::ids::ModeratorName;
+use crate::domain::deed::Act;
+use crate::domain::moderator::Moderator;
 use crate::domain::submission::{NotUndone, Submission};
 use crate::table::{Beside, Saved, Table, TableError};
 
@@ -29,16 +30,17 @@ pub async fn reopen(
     table: &Table,
     clock: &Clock,
     submission: Submission,
-    (moderator, version): (&ModeratorName, u64),
+    (moderator, version): (&Moderator, u64),
 ) -> Result<Submission, ReopenError> {
     let mut standing = submission;
     // Whoever wrote first has changed something; each such write has its place once in a submission's life, so this ends.
     loop {
         let mut next = standing.clone();
-        if let Err(why) = next.reopen(moderator.as_str(), version, clock.now()) {
+        if let Err(why) = next.reopen(moderator.name.as_str(), version, clock.now()) {
             return Err(ReopenError::NotUndone { why, standing: Box::new(standing) });
         }
-        match table.commit(Some(&standing), &mut next, &[Beside::DecisionRecord]).await? {
+        let deed = moderator.deed(next.moved_at(), Act::Reopened).changing(&standing, &next);
+        match table.commit(Some(&standing), &mut next, &[Beside::DecisionRecord, Beside::Recorded(&deed)]).await? {
             Saved::Done => {
                 // What only this decision has rejected may come again.
                 let own = Some(&next.id);

@@ -13,6 +13,7 @@ use futures_util::future::try_join_all;
 use super::decisions::DecisionRecord;
 use super::item::{Document, Item, from_item, json, key, not_built, number, text, text_of, to_item};
 use super::{Consistency, Judged, Table, TableError, back_off, classify, keys};
+use crate::domain::deed::Deed;
 use crate::domain::ids::{AppId, SubmissionId, TraceId};
 use crate::domain::sha256::Sha256;
 use crate::domain::submission::Submission;
@@ -32,6 +33,8 @@ pub enum Beside<'a> {
     DecisionRecord,
     /// The risky verdict of a trace is applied: it need not be looked for any more.
     RiskyApplied(&'a AppId, &'a TraceId),
+    /// What a person did stands in the record.
+    Recorded(&'a Deed),
     /// Its case is put where it belongs, for older releases put the submission itself into the queue.
     CasePlaced,
     /// A person has rejected this content of the submission.
@@ -219,7 +222,22 @@ impl Table {
     /// not.
     pub(crate) async fn change<D, T, E>(
         &self,
+        document: D,
+        step: impl FnMut(&mut D) -> Result<Option<T>, E> + Send,
+    ) -> Result<(D, Option<T>), E>
+    where
+        D: Document,
+        E: From<TableError>,
+        T: Send,
+    {
+        self.change_recorded(document, None, step).await
+    }
+
+    /// The same for what a person did, which stands in the record of the app from then on.
+    pub(crate) async fn change_recorded<D, T, E>(
+        &self,
         mut document: D,
+        deed: Option<(&AppId, &Deed)>,
         mut step: impl FnMut(&mut D) -> Result<Option<T>, E> + Send,
     ) -> Result<(D, Option<T>), E>
     where
@@ -227,10 +245,12 @@ impl Table {
         E: From<TableError>,
         T: Send,
     {
+        let beside = deed.map(|(app, deed)| self.put_of_deed(app, deed)).transpose()?;
+        let beside = beside.as_slice();
         for _ in 0..ROUNDS {
             let mut next = document.clone();
             let Some(outcome) = step(&mut next)? else { return Ok((document, None)) };
-            match self.write(&mut next, &[]).await? {
+            match self.write(&mut next, beside).await? {
                 Saved::Done => return Ok((next, Some(outcome))),
                 Saved::Conflict(standing) => document = *standing,
             }
@@ -255,6 +275,7 @@ impl Table {
                 let put = Put::builder().table_name(&self.name).set_item(Some(item)).build().map_err(refused)?;
                 Ok(TransactWriteItem::builder().put(put).build())
             }
+            Beside::Recorded(deed) => self.put_of_deed(&submission.app, deed),
             Beside::CasePlaced => self.case_of(submission),
             Beside::ContentRejected(content) => {
                 let update = self.keep_rejected(&submission.app, content, &submission.id, submission.since)?;

@@ -43,6 +43,11 @@ pub(super) fn verdict(app: &AppId, scene: Scene, sha256: Sha256) -> String {
     format!("V#{app}#{}#{sha256}", scene.number())
 }
 
+/// What people did in an app on a day in Beijing.
+pub(super) fn record(app: &AppId, day: &str) -> String {
+    format!("L#{app}#{day}")
+}
+
 pub(super) fn rejected(app: &AppId, content: Sha256) -> String {
     format!("B#{app}#{content}")
 }

@@ -351,7 +351,7 @@ async fn author_with_entries(world: &World) -> Result<AuthorId, Box<dyn Error>> 
 async fn session_of_moderator(world: &World) -> Result<String, Box<dyn Error>> {
     let (app, name) = (AppId::parse(APP)?, ModeratorName::parse("李雷")?);
     let (moderator, clock) = (Moderator { app, name, role: Role::Lead }, Clock::system());
-    let (link, _) = make_link(&world.table, &clock, &moderator).await?;
+    let (link, _) = make_link(&world.table, &clock, &moderator, None).await?;
     let entered = enter(&world.table, &clock, &link).await?.ok_or("the link is good")?;
     Ok(format!("__Host-greenlight={}", entered.session.expose()))
 }

@@ -22,6 +22,9 @@ async fn each_has_up_to_ten_cases_in_hand_and_no_two_the_same() {
     let (first, second) = (li.queue().await, wang.queue().await);
     assert_eq!(ids(&first), waiting[..10], "oldest first");
     assert_eq!(ids(&second), waiting[10..]);
+    let others = page(&wang.get(&format!("/submissions/{}", waiting[0])).await.expect(200));
+    assert!(others.contains("in the hand of li"), "{others}");
+    assert!(!page(&li.get(&format!("/submissions/{}", waiting[0])).await).contains("in the hand of"));
     // Looking again is working: they keep what they have, however long they take.
     for _ in 0..3 {
         world.pass(4 * 60);

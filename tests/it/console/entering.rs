@@ -101,10 +101,10 @@ async fn leads_let_moderators_in_and_lock_them_out() {
 async fn what_is_for_leads_is_for_nobody_else() {
     let world = World::start().await;
     let moderator = Visitor::enter(&world, 0, "wang", "moderator").await;
-    for path in ["/people", "/reasons"] {
+    for path in ["/people", "/reasons", "/record"] {
         moderator.get(path).await.expect(403);
     }
-    for path in ["/people/links", "/people/revocations", "/reasons"] {
+    for path in ["/people/links", "/people/revocations", "/reasons", "/record/exports", "/openids"] {
         moderator.post(path, &[("moderator", "x"), ("reasons", "a | 字 | a")]).await.expect(403);
     }
     assert!(!page(&moderator.get("").await.expect(200)).contains("/console/people"));
@@ -116,7 +116,7 @@ async fn each_form_comes_from_our_own_page_in_the_same_session() {
     let id = doubtful(&world, 1).await.remove(0);
     let (li, wang) = (Visitor::enter(&world, 0, "li", "lead").await, Visitor::enter(&world, 0, "wang", "lead").await);
     let case = li.queue().await.remove(0);
-    let forms: [(&str, Vec<(&str, &str)>); 11] = [
+    let forms: [(&str, Vec<(&str, &str)>); 14] = [
         ("/decisions", vec![("case", &case), ("deed", "approve")]),
         ("/undo", vec![("case", &case)]),
         ("/skips", vec![("case", &case)]),
@@ -127,6 +127,9 @@ async fn each_form_comes_from_our_own_page_in_the_same_session() {
         ("/people/links", vec![("moderator", "x")]),
         ("/people/revocations", vec![("moderator", "wang")]),
         ("/reasons", vec![("reasons", "a | 字 | a")]),
+        ("/lifts", vec![("case", &case)]),
+        ("/record/exports", vec![("day", "2026-11-29")]),
+        ("/openids", vec![("openid", "oAlice")]),
         ("/leave", vec![]),
     ];
     for (path, fields) in &forms {

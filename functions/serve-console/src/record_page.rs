@@ -1,0 +1,249 @@
+//! The record of what people did, for leads: a day on a page, and as a file; and the author behind an openid.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::response::Response;
+use greenlight::api::body::query;
+use greenlight::api::problem::Problem;
+use greenlight::domain::deed::{Act, Deed};
+use greenlight::domain::ids::OpenId;
+use greenlight::moderation::look_back::{author_of, export_day};
+use greenlight::table::is_day;
+use http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
+use http::{HeaderValue, StatusCode};
+
+use crate::ServeConsole;
+use crate::answer::{Frame, answer, page, see_other};
+use crate::visit::{Door, Visit};
+use crate::words::Words;
+
+/// How many deeds stand on a page.
+const ON_A_PAGE: usize = 100;
+/// The columns of a file.
+const COLUMNS: [&str; 13] = [
+    "at",
+    "act",
+    "by",
+    "role",
+    "submission",
+    "version",
+    "author",
+    "from",
+    "to",
+    "reason_code",
+    "causes",
+    "waited_ms",
+    "about",
+];
+
+/// A deed, on the page.
+struct DeedView {
+    at: String,
+    act: &'static str,
+    by: String,
+    submission: Option<String>,
+    change: String,
+    more: String,
+}
+
+#[derive(Template)]
+#[template(path = "record.html")]
+struct RecordPage<'a> {
+    f: Frame<'a>,
+    day: String,
+    deeds: Vec<DeedView>,
+    next: Option<String>,
+}
+
+fn no_day() -> Problem {
+    Problem::new(
+        StatusCode::BAD_REQUEST,
+        "invalid_form",
+        "日期须写成 2026-11-29 这样（北京时间）。",
+        "A day is written as 2026-11-29, and is Beijing's.",
+    )
+}
+
+fn view(w: &Words, deed: &Deed) -> DeedView {
+    let state = |state: &Option<String>| state.as_deref().map(|state| w.state_named(state)).unwrap_or_default();
+    let more =
+        [deed.reason_code.clone(), deed.about.clone(), (!deed.causes.is_empty()).then(|| deed.causes.join(", "))];
+    DeedView {
+        at: deed.at.in_beijing(),
+        act: w.act_name(deed.act),
+        by: deed.by.clone().unwrap_or_else(|| w.owner.to_owned()),
+        submission: deed.submission.as_ref().map(ToString::to_string),
+        change: deed.to.as_ref().map(|_| format!("{} → {}", state(&deed.from), state(&deed.to))).unwrap_or_default(),
+        more: more.into_iter().flatten().collect::<Vec<_>>().join(" · "),
+    }
+}
+
+pub(crate) async fn show(State(console): State<Arc<ServeConsole>>, request: Request) -> Response {
+    let (head, _) = request.into_parts();
+    let door = Door::of(&console, &head);
+    let reply = async {
+        let visit = Visit::of(&console, &head).await?;
+        visit.must_be_lead()?;
+        let query = query(head.uri.query());
+        let value = |name: &str| query.iter().find(|(own, _)| own == name).map(|(_, value)| value.trim());
+        let day = value("day").filter(|day| !day.is_empty()).map_or_else(|| visit.now.beijing_day(), str::to_owned);
+        if !is_day(&day) {
+            return Err(no_day());
+        }
+        let (deeds, next) = console.table.deeds_of(&visit.moderator.app, &day, value("after"), ON_A_PAGE).await?;
+        let f = Frame::of(&visit);
+        let w = f.w;
+        let next = next.map(|after| {
+            let mut address = url::form_urlencoded::Serializer::new(String::new());
+            address.append_pair("day", &day).append_pair("after", &after).finish()
+        });
+        let template = RecordPage { deeds: deeds.iter().map(|deed| view(w, deed)).collect(), day, next, f };
+        Ok(page(StatusCode::OK, w.tag(), &template))
+    };
+    answer(&door, reply.await)
+}
+
+/// A cell of a file that spreadsheets open: what they would take for a formula is text. (OWASP, "CSV Injection".)
+fn cell(text: &str) -> String {
+    let is_formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
+    let text = if is_formula { format!("'{text}") } else { text.to_owned() };
+    if text.contains(['"', ',', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
+}
+
+fn csv(deeds: &[Deed]) -> String {
+    // So that spreadsheets read it as UTF-8.
+    let mut file = format!("\u{feff}{}\r\n", COLUMNS.join(","));
+    for deed in deeds {
+        let text = |text: &Option<String>| text.clone().unwrap_or_default();
+        let number = |number: Option<u64>| number.map(|number| number.to_string()).unwrap_or_default();
+        let cells = [
+            deed.at.to_string(),
+            deed.act.as_str().to_owned(),
+            text(&deed.by),
+            deed.role.map(|role| role.as_str().to_owned()).unwrap_or_default(),
+            deed.submission.as_ref().map(ToString::to_string).unwrap_or_default(),
+            number(deed.version),
+            deed.author.as_ref().map(ToString::to_string).unwrap_or_default(),
+            text(&deed.from),
+            text(&deed.to),
+            text(&deed.reason_code),
+            deed.causes.join(" "),
+            number(deed.waited_ms),
+            text(&deed.about),
+        ];
+        file.push_str(&cells.map(|text| cell(&text)).join(","));
+        file.push_str("\r\n");
+    }
+    file
+}
+
+fn json_lines(deeds: &[Deed]) -> String {
+    let line = |deed: &Deed| {
+        let mut fields = serde_json::to_value(deed).unwrap_or_default();
+        if let Some(fields) = fields.as_object_mut() {
+            fields.insert("at".to_owned(), deed.at.to_string().into());
+        }
+        format!("{fields}\n")
+    };
+    deeds.iter().map(line).collect()
+}
+
+pub(crate) async fn export(State(console): State<Arc<ServeConsole>>, request: Request) -> Response {
+    let door = Door::of_request(&console, &request);
+    let reply = async {
+        let (visit, form) = Visit::with_form(&console, request).await?;
+        visit.must_be_lead()?;
+        let (day, after) = (form.get("day").to_owned(), form.get("after").to_owned());
+        if !is_day(&day) {
+            return Err(no_day());
+        }
+        let after = Some(after.as_str()).filter(|after| !after.is_empty());
+        let exported = export_day(&console.table, &console.clock, &visit.moderator, (&day, after));
+        let (deeds, next) = exported.await?;
+        let (media_type, extension, file) = match form.get("format") {
+            "csv" => ("text/csv; charset=utf-8", "csv", csv(&deeds)),
+            _ => ("application/x-ndjson; charset=utf-8", "jsonl", json_lines(&deeds)),
+        };
+        let mut response = Response::new(Body::from(file));
+        let headers = response.headers_mut();
+        for (name, value) in [
+            (CONTENT_TYPE, media_type.to_owned()),
+            (CACHE_CONTROL, "private, no-store".to_owned()),
+            (X_CONTENT_TYPE_OPTIONS, "nosniff".to_owned()),
+            (CONTENT_DISPOSITION, format!("attachment; filename=\"record-{day}.{extension}\"")),
+        ] {
+            headers.insert(name, HeaderValue::from_str(&value).map_err(|_| Problem::internal())?);
+        }
+        if let Some(next) = next.and_then(|next| HeaderValue::from_str(&next).ok()) {
+            headers.insert("greenlight-next", next);
+        }
+        Ok(response)
+    };
+    answer(&door, reply.await)
+}
+
+/// Leads from an openid to its author. It is posted, so that it stands in no address, and is recorded without the openid.
+pub(crate) async fn find_openid(State(console): State<Arc<ServeConsole>>, request: Request) -> Response {
+    let door = Door::of_request(&console, &request);
+    let reply = async {
+        let (visit, form) = Visit::with_form(&console, request).await?;
+        visit.must_be_lead()?;
+        let openid = OpenId::parse(form.get("openid")).map_err(|_| Problem::not_found())?;
+        let author = author_of(&console.table, &console.clock, &visit.moderator, &openid).await?;
+        Ok(see_other(&format!("{}/authors/{author}", door.base)))
+    };
+    answer(&door, reply.await)
+}
+
+impl Words {
+    fn act_name(&self, act: Act) -> &'static str {
+        let (zh, en) = match act {
+            Act::Decided => ("决定", "decided"),
+            Act::Reopened => ("撤销决定", "took a decision back"),
+            Act::Escalated => ("转交组长", "left to a lead"),
+            Act::Lifted => ("允许再次出现", "allowed again"),
+            Act::Banned => ("禁言", "banned an author"),
+            Act::Unbanned => ("解除禁言", "lifted a ban"),
+            Act::LetIn => ("让审核员进入", "let a moderator in"),
+            Act::LockedOut => ("停用审核员", "locked a moderator out"),
+            Act::SetRules => ("修改规则", "changed the rules"),
+            Act::SearchedOpenid => ("按 openid 查找", "searched by openid"),
+            Act::Exported => ("导出记录", "exported the record"),
+        };
+        self.language.choose(zh, en)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use greenlight::domain::clock::Timestamp;
+
+    use super::*;
+
+    #[test]
+    fn no_cell_is_a_formula_and_none_ends_early() {
+        for (text, expected) in [
+            ("li", "li"),
+            ("=1+1", "'=1+1"),
+            ("+1", "'+1"),
+            ("-1", "'-1"),
+            ("@SUM(A1)", "'@SUM(A1)"),
+            ("a,b", "\"a,b\""),
+            ("say \"hi\"", "\"say \"\"hi\"\"\""),
+            ("=a,b", "\"'=a,b\""),
+            ("a=b", "a=b"),
+        ] {
+            assert_eq!(cell(text), expected, "{text}");
+        }
+        let deed = Deed { by: Some("=HYPERLINK(\"x\")".into()), ..Deed::new(Timestamp(0), Act::LetIn, None) };
+        let file = csv(std::slice::from_ref(&deed));
+        assert!(file.contains("1970-01-01T00:00:00Z,let_in,\"'=HYPERLINK(\"\"x\"\")\",,"), "{file}");
+        assert_eq!(
+            json_lines(&[deed]),
+            "{\"act\":\"let_in\",\"at\":\"1970-01-01T00:00:00Z\",\"by\":\"=HYPERLINK(\\\"x\\\")\"}\n"
+        );
+    }
+}

@@ -1,0 +1,36 @@
+//! Looks back at what people did, and for whom; looking itself is recorded where it concerns persons or takes something away.
+
+use crate::domain::clock::Clock;
+use crate::domain::deed::{Act, Deed};
+use crate::domain::ids::{AuthorId, OpenId};
+use crate::domain::moderator::Moderator;
+use crate::table::{Table, TableError};
+
+/// How many deeds one file holds at most: some three megabytes.
+pub const MOST_IN_A_FILE: usize = 10_000;
+
+/// Which author an openid is, for a lead who asks. The question is recorded, and not the openid.
+pub async fn author_of(
+    table: &Table,
+    clock: &Clock,
+    moderator: &Moderator,
+    openid: &OpenId,
+) -> Result<AuthorId, TableError> {
+    let author = AuthorId::of(&moderator.app, openid);
+    let deed = Deed { author: Some(author.clone()), ..moderator.deed(clock.now(), Act::SearchedOpenid) };
+    table.record_deed(&moderator.app, &deed).await?;
+    Ok(author)
+}
+
+/// What people did on a day, to be taken away as a file; and the place behind which the next file begins, if there is one.
+pub async fn export_day(
+    table: &Table,
+    clock: &Clock,
+    moderator: &Moderator,
+    (day, after): (&str, Option<&str>),
+) -> Result<(Vec<Deed>, Option<String>), TableError> {
+    let deeds = table.deeds_of(&moderator.app, day, after, MOST_IN_A_FILE).await?;
+    let deed = Deed { about: Some(day.to_owned()), ..moderator.deed(clock.now(), Act::Exported) };
+    table.record_deed(&moderator.app, &deed).await?;
+    Ok(deeds)
+}

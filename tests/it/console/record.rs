@@ -1,0 +1,122 @@
+//! The record: each deed of a person's stands in it once, with nothing in it that is not to be there, and nobody changes it.
+
+use greenlight_tests::console::{Visitor, page};
+use greenlight_tests::grants::grants;
+use greenlight_tests::world::{World, server_key};
+use serde_json::{Value, json};
+
+use super::doubtful;
+
+async fn deeds(world: &World, lead: &Visitor<'_>) -> Vec<Value> {
+    let day = world.now().beijing_day();
+    let file = lead.post("/record/exports", &[("day", &day), ("format", "jsonl")]).await.expect(200);
+    assert!(file.headers["content-disposition"].to_str().unwrap().starts_with("attachment; filename=\"record-2"));
+    page(&file).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_deed_of_a_persons_stands_in_the_record_once() {
+    let world = World::start().await;
+    let ids = doubtful(&world, 4).await;
+    let author = world.stored(&ids[0]).await.author.to_string();
+    let (lead, wang) =
+        (Visitor::enter(&world, 0, "li", "lead").await, Visitor::enter(&world, 0, "王 =1+1", "moderator").await);
+    world.pass(60);
+    let hand = wang.queue().await;
+    wang.decide(&hand[0], "reject").await.expect(303);
+    let version = world.stored(&ids[0]).await.version.to_string();
+    wang.post("/undo", &[("case", &format!("{}:{version}", ids[0]))]).await.expect(303);
+    wang.post("/escalations", &[("case", &hand[1])]).await.expect(303);
+    // What is refused is no deed.
+    wang.decide(&hand[1], "approve").await.expect(403);
+    wang.post("/bans", &[("author", &author), ("days", "3"), ("reason", "秘密理由")]).await.expect(303);
+    world.decide(&ids[2], "approve").await.expect(200);
+    lead.post("/lifts", &[("case", &hand[3])]).await.expect(303);
+    lead.post("/people/revocations", &[("moderator", "zhao")]).await.expect(200);
+    lead.post("/reasons", &[("minutes", "60"), ("reasons", "a | 字 | a")]).await.expect(200);
+    let openid = World::openid(0, "author0");
+    let found = lead.post("/openids", &[("openid", &openid)]).await.expect(303);
+    assert_eq!(found.headers["location"].to_str().unwrap(), format!("/console/authors/{author}"));
+    lead.post("/openids", &[("openid", "no openid")]).await.expect(404);
+
+    let all = deeds(&world, &lead).await;
+    let acts: Vec<&str> = all.iter().map(|deed| deed["act"].as_str().unwrap()).collect();
+    let expected = [
+        "let_in",
+        "let_in",
+        "decided",
+        "reopened",
+        "escalated",
+        "banned",
+        "decided",
+        "lifted",
+        "locked_out",
+        "set_rules",
+        "searched_openid",
+    ];
+    let mut sorted = (acts.clone(), expected.to_vec());
+    sorted.0.sort_unstable();
+    sorted.1.sort_unstable();
+    assert_eq!(sorted.0, sorted.1, "{all:?}");
+    let decided = all.iter().find(|deed| deed["submission"] == ids[0].as_str() && deed["act"] == "decided").unwrap();
+    let since = world.stored(&ids[0]).await.since;
+    let at = decided["at"].as_str().unwrap();
+    let waited = greenlight::domain::clock::Timestamp::parse_rfc3339(at).unwrap().since(since).as_millis();
+    assert_eq!(
+        decided,
+        &json!({
+            "at": at, "act": "decided", "by": "王 =1+1", "role": "moderator", "submission": ids[0], "version": 2,
+            "author": author, "from": "in_review", "to": "rejected", "reason_code": "spam", "causes": ["doubtful"],
+            "waited_ms": u64::try_from(waited).unwrap(),
+        })
+    );
+    let by_owner = all.iter().find(|deed| deed["submission"] == ids[2].as_str()).unwrap();
+    assert_eq!((&by_owner["by"], by_owner.get("role")), (&json!("li"), None), "by the name that the backend gave");
+    // Taking it away stands in it as well, and none of what is personal or free text does.
+    let again = deeds(&world, &lead).await;
+    assert_eq!(again.len(), all.len() + 1);
+    assert_eq!(again.iter().filter(|deed| deed["act"] == "exported").count(), 1);
+    let text = serde_json::to_string(&again).unwrap();
+    assert!(!text.contains(&openid) && !text.contains("秘密理由") && !text.contains("可疑"), "{text}");
+    // A spreadsheet runs nothing of it.
+    let day = world.now().beijing_day();
+    let file = lead.post("/record/exports", &[("day", &day), ("format", "csv")]).await.expect(200);
+    let file = page(&file);
+    assert!(file.starts_with("\u{feff}at,act,by,role,"), "{file}");
+    assert_eq!(file.lines().count(), again.len() + 2);
+    // And it is read on a page.
+    let shown = page(&lead.get("/record").await.expect(200));
+    assert!(shown.contains("left to a lead") && shown.contains(&format!("/console/submissions/{}", ids[0])), "{shown}");
+    for wrong in ["x", "2026-13-01", "2026-1-1", "2026-11-29T00:00:00Z"] {
+        lead.get(&format!("/record?day={wrong}")).await.expect(400);
+        lead.post("/record/exports", &[("day", wrong)]).await.expect(400);
+    }
+    assert!(page(&lead.get("/record?day=2020-01-01").await.expect(200)).contains("<p>None</p>"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_long_day_is_turned_page_by_page() {
+    let world = World::start().await;
+    let lead = Visitor::enter(&world, 0, "li", "lead").await;
+    for number in 0..150 {
+        let body = json!({"moderator": format!("moderator {number}"), "role": "moderator"});
+        world.post("/v1/moderators/links", &server_key(0), &body).await.expect(201);
+    }
+    let day = world.now().beijing_day();
+    let first = page(&lead.get(&format!("/record?day={day}")).await.expect(200));
+    assert_eq!(first.matches("<tr><td>").count(), 100);
+    let next = greenlight_tests::console::between(&first, "href=\"/console/record?", "\"")[0].replace("&#38;", "&");
+    let second = page(&lead.get(&format!("/record?{next}")).await.expect(200));
+    assert_eq!(second.matches("<tr><td>").count(), 51);
+    assert!(!second.contains("/console/record?day"));
+}
+
+#[test]
+fn nothing_of_ours_may_change_the_record() {
+    let of_the_record = grants().iter().filter(|grant| {
+        grant.keys.as_ref().is_none_or(|keys| keys.iter().any(|key| key.starts_with("L#"))) && grant.resource == "table"
+    });
+    for grant in of_the_record {
+        assert!(["dynamodb:PutItem", "dynamodb:Query"].contains(&grant.action.as_str()), "{grant:?}");
+    }
+}
