@@ -375,6 +375,8 @@ for (const locale of ['en-US', 'zh-CN']) {
     await page.fill('form[action$="/links"] input[name=moderator]', 'Wang')
     await send('form[action$="/links"] button')
     await see('people, with a link')
+    await page.goto(`${base}/record`)
+    await see('record')
     await page.goto(`${base}/reasons`)
     await see('reasons')
     await send('main form button')
