@@ -14,6 +14,8 @@ use crate::table::{Beside, CaseEntry, CaseFilter, Standing, Table, TableError};
 const LOOK: usize = 50;
 /// How many looks there are at most: as many cases as a large team has in hand.
 const MOST_LOOKS: usize = 40;
+/// How often it is tried to take cases while others take the same: so many who begin at one moment each find some.
+const ROUNDS: usize = 4;
 /// A lease that lasts at least so much longer is not renewed yet: each renewal is a write.
 const RENEWED_BELOW: std::time::Duration = std::time::Duration::from_secs(4 * 60);
 
@@ -35,6 +37,25 @@ pub async fn take_cases(
     filter: &CaseFilter,
     again: bool,
 ) -> Result<Vec<CaseInHand>, TableError> {
+    let mut again = again;
+    for _ in 1..ROUNDS {
+        let (found, lost) = take_once(table, clock, moderator, filter, again).await?;
+        if !lost {
+            return Ok(found);
+        }
+        again = false;
+    }
+    Ok(take_once(table, clock, moderator, filter, again).await?.0)
+}
+
+/// The same in one round, and whether others were faster with some of them: then there may be more to take.
+async fn take_once(
+    table: &Table,
+    clock: &Clock,
+    moderator: &Moderator,
+    filter: &CaseFilter,
+    again: bool,
+) -> Result<(Vec<CaseInHand>, bool), TableError> {
     let (now, key) = (clock.now(), moderator.key());
     let mut work = table.work(&moderator.app, &key).await?;
     if again && work.clone().unskip() {
@@ -63,6 +84,7 @@ pub async fn take_cases(
         table.lease(&case.submission.id, moderator, until, now).await
     }))
     .await?;
+    let lost = leased.contains(&false);
     let mut leased = leased.into_iter();
     found.retain(|_| leased.next() == Some(true));
     let ids: Vec<SubmissionId> = found.iter().map(|case| case.submission.id.clone()).collect();
@@ -75,7 +97,7 @@ pub async fn take_cases(
         };
         table.change(work, note).await?;
     }
-    Ok(found)
+    Ok((found, lost))
 }
 
 /// Leaves a case to others: it is shown to this moderator no more.
