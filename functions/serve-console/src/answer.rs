@@ -48,7 +48,7 @@ impl<'a> Frame<'a> {
     }
 
     pub(crate) fn role(&self) -> &'static str {
-        if self.is_lead() { self.w.lead } else { self.w.moderator }
+        self.moderator.map_or("", |moderator| self.w.role_name(moderator.role))
     }
 }
 

@@ -68,7 +68,7 @@ pub(crate) async fn show(State(console): State<Arc<ServeConsole>>, path: InPath,
         let named = (&link.app, &link.moderator, &link.token);
         let moderator = console.table.link(named, console.clock.now()).await?.ok_or_else(dead_link)?;
         let f = Frame::before(&door);
-        let role = if moderator.role.is_lead() { f.w.lead } else { f.w.moderator };
+        let role = f.w.role_name(moderator.role);
         let template = LinkPage { f, moderator: &moderator, role, link: &text };
         Ok(page(StatusCode::OK, door.words().tag(), &template))
     };

@@ -38,6 +38,7 @@ struct DecisionView {
     from: &'static str,
     to: &'static str,
     by: String,
+    causes: String,
     why: String,
 }
 
@@ -107,7 +108,8 @@ fn decision_view(w: &Words, record: &DecisionRecord) -> DecisionView {
         at,
         from: record.from.as_deref().map(|from| w.state_named(from)).unwrap_or_default(),
         to: w.state_named(&record.state),
-        by,
+        by: record.role.map_or(by.clone(), |role| format!("{by} · {}", w.role_name(role))),
+        causes: record.causes.iter().map(|kind| w.kind_name(kind)).collect::<Vec<_>>().join(", "),
         why: stored_form(record.reason.clone().unwrap_or_default()),
     }
 }

@@ -1,6 +1,7 @@
 //! What the pages say, in both languages.
 
 use greenlight::api::language::Language;
+use greenlight::domain::moderator::Role;
 use greenlight::domain::submission::{Cause, GivenUp, PartName, Scene, State};
 
 macro_rules! words {
@@ -169,6 +170,10 @@ impl Words {
 
     pub(crate) fn tag(&self) -> &'static str {
         self.language.tag()
+    }
+
+    pub(crate) fn role_name(&self, role: Role) -> &'static str {
+        if role.is_lead() { self.lead } else { self.moderator }
     }
 
     pub(crate) fn state_name(&self, state: State) -> &'static str {

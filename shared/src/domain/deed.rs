@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::clock::Timestamp;
 use super::ids::{AuthorId, SubmissionId};
 use super::moderator::Role;
-use super::submission::{Part, Submission};
+use super::submission::Submission;
 
 /// What somebody did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -134,10 +134,6 @@ impl Deed {
     /// One that makes of a submission what it is next.
     #[must_use]
     pub fn changing(self, before: &Submission, after: &Submission) -> Self {
-        let causes = before.parts.iter().filter_map(Part::cause).map(|cause| cause.kind().to_owned());
-        let mut causes: Vec<String> = causes.collect();
-        causes.sort();
-        causes.dedup();
         let waited = before.case().map(|case| self.at.since(case.since));
         Self {
             submission: Some(after.id.clone()),
@@ -146,7 +142,7 @@ impl Deed {
             from: Some(before.state.as_str().to_owned()),
             to: Some(after.state.as_str().to_owned()),
             reason_code: after.decision.as_ref().and_then(|decision| decision.reason_code.clone()),
-            causes,
+            causes: before.cause_kinds(),
             waited_ms: waited.map(|waited| u64::try_from(waited.as_millis()).unwrap_or(u64::MAX)),
             ..self
         }

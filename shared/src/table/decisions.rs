@@ -30,6 +30,9 @@ pub struct DecisionRecord {
     /// The code of the reason, where it is one of the app's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason_code: Option<String>,
+    /// What people looked for, by the kinds of causes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub causes: Vec<String>,
     /// When, in RFC 3339.
     pub at: String,
 }
@@ -49,6 +52,7 @@ impl DecisionRecord {
             role: decision.and_then(|decision| decision.role),
             reason: decision.and_then(|decision| decision.reason.clone()),
             reason_code: decision.and_then(|decision| decision.reason_code.clone()),
+            causes: before.map(Submission::cause_kinds).unwrap_or_default(),
             at: after.moved_at().to_string(),
         }
     }

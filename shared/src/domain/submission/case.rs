@@ -1,5 +1,7 @@
 //! A case: a submission that waits for people, and what its place in their queue tells.
 
+use std::collections::BTreeSet;
+
 use super::{GivenUp, Part, PartState, Scene, State, Submission};
 use crate::domain::clock::Timestamp;
 use crate::domain::ids::{AppId, Channel};
@@ -74,6 +76,12 @@ impl Part {
 }
 
 impl Submission {
+    /// The kinds of what it waits for people for, each once; or waited for, before somebody decided.
+    pub fn cause_kinds(&self) -> Vec<String> {
+        let kinds: BTreeSet<&str> = self.parts.iter().filter_map(Part::cause).map(Cause::kind).collect();
+        kinds.into_iter().map(str::to_owned).collect()
+    }
+
     /// The case that it is, while it waits for people.
     pub fn case(&self) -> Option<Case> {
         if self.state != State::InReview {
