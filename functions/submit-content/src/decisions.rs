@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::response::Response;
-use greenlight::api::body::{query, read_body};
+use greenlight::api::body::query;
 use greenlight::api::caller::Caller;
 use greenlight::api::fields::Fields;
 use greenlight::api::language::Language;
@@ -24,7 +24,6 @@ use crate::paging::{Entry, List, Paging};
 use crate::request::{InPath, find, named, take_openid};
 use crate::view::{Viewer, view};
 
-const BODY_LIMIT: usize = 16 * 1024;
 const REASON_CHARS: usize = 500;
 const MODERATOR_CHARS: usize = 100;
 
@@ -82,10 +81,7 @@ fn take_decision_fields(fields: &mut Fields) -> Option<ModeratorDecision> {
 pub(crate) async fn decide(State(function): State<Arc<SubmitContent>>, path: InPath, request: Request) -> Response {
     let (head, body) = request.into_parts();
     let reply = async {
-        let caller = Caller::required(&head.headers, &function.secrets, &function.clock).await?;
-        caller.must_be_owner()?;
-        let body = read_body(&head.headers, body, BODY_LIMIT).await?;
-        let mut fields = Fields::parse(&body)?;
+        let (caller, mut fields) = function.owners_fields(&head.headers, body).await?;
         let decision = take_decision_fields(&mut fields);
         let decision = fields.finish("invalid_decision", decision)?;
         let table = &function.checker.table;
@@ -133,10 +129,7 @@ struct BanView<'a> {
 pub(crate) async fn ban(State(function): State<Arc<SubmitContent>>, request: Request) -> Response {
     let (head, body) = request.into_parts();
     let reply = async {
-        let caller = Caller::required(&head.headers, &function.secrets, &function.clock).await?;
-        caller.must_be_owner()?;
-        let body = read_body(&head.headers, body, BODY_LIMIT).await?;
-        let mut fields = Fields::parse(&body)?;
+        let (caller, mut fields) = function.owners_fields(&head.headers, body).await?;
         let openid = take_openid(&mut fields);
         let until = take_until(&mut fields);
         let reason = fields.short_text("reason", REASON_CHARS);
@@ -155,10 +148,8 @@ pub(crate) async fn ban(State(function): State<Arc<SubmitContent>>, request: Req
 pub(crate) async fn tell_again(State(function): State<Arc<SubmitContent>>, request: Request) -> Response {
     let (head, body) = request.into_parts();
     let reply = async {
-        let caller = Caller::required(&head.headers, &function.secrets, &function.clock).await?;
-        caller.must_be_owner()?;
-        let body = read_body(&head.headers, body, BODY_LIMIT).await?;
-        Fields::parse(&body)?.finish("invalid_retry", Some(()))?;
+        let (caller, fields) = function.owners_fields(&head.headers, body).await?;
+        fields.finish("invalid_retry", Some(()))?;
         let told_again = tell::tell_again(&function.checker.table, &function.clock, &caller.app.id).await?;
         Ok(json(StatusCode::OK, &serde_json::json!({ "retried": told_again })))
     };

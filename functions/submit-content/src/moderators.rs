@@ -4,8 +4,6 @@ use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::response::Response;
-use greenlight::api::body::read_body;
-use greenlight::api::caller::Caller;
 use greenlight::api::fields::Fields;
 use greenlight::api::problem::Problem;
 use greenlight::api::respond::{json, respond};
@@ -16,8 +14,6 @@ use http::StatusCode;
 use serde::Serialize;
 
 use crate::SubmitContent;
-
-const BODY_LIMIT: usize = 16 * 1024;
 
 #[derive(Serialize)]
 struct LinkView<'a> {
@@ -51,10 +47,7 @@ fn take_role(fields: &mut Fields) -> Option<Role> {
 pub(crate) async fn make_link(State(function): State<Arc<SubmitContent>>, request: Request) -> Response {
     let (head, body) = request.into_parts();
     let reply = async {
-        let caller = Caller::required(&head.headers, &function.secrets, &function.clock).await?;
-        caller.must_be_owner()?;
-        let body = read_body(&head.headers, body, BODY_LIMIT).await?;
-        let mut fields = Fields::parse(&body)?;
+        let (caller, mut fields) = function.owners_fields(&head.headers, body).await?;
         let read = (take_moderator(&mut fields), take_role(&mut fields));
         let (name, role) = fields.finish("invalid_moderator", read.0.zip(read.1))?;
         let console = function.console_url.as_ref().ok_or_else(no_console)?;
@@ -73,10 +66,7 @@ pub(crate) async fn make_link(State(function): State<Arc<SubmitContent>>, reques
 pub(crate) async fn revoke(State(function): State<Arc<SubmitContent>>, request: Request) -> Response {
     let (head, body) = request.into_parts();
     let reply = async {
-        let caller = Caller::required(&head.headers, &function.secrets, &function.clock).await?;
-        caller.must_be_owner()?;
-        let body = read_body(&head.headers, body, BODY_LIMIT).await?;
-        let mut fields = Fields::parse(&body)?;
+        let (caller, mut fields) = function.owners_fields(&head.headers, body).await?;
         let name = take_moderator(&mut fields);
         let name = fields.finish("invalid_moderator", name)?;
         let_in::revoke(&function.checker.table, &function.clock, &caller.app.id, &name, None).await?;

@@ -1,18 +1,26 @@
 //! What several handlers read of a request in the same way.
 
+use axum::body::Body;
 use axum::extract::Path;
 use axum::extract::rejection::PathRejection;
+use greenlight::api::body::read_body;
+use greenlight::api::caller::Caller;
 use greenlight::api::fields::{Fields, whole};
 use greenlight::api::problem::Problem;
 use greenlight::domain::ids::{OpenId, SubmissionId};
 use greenlight::domain::submission::{Scene, Submission};
 use greenlight::domain::text::{Content, MAX_BYTES, MAX_CHARS, judged_form, stored_form};
 use greenlight::table::{Consistency, Table};
-use http::StatusCode;
+use http::{HeaderMap, StatusCode};
 use serde_json::Value;
+
+use crate::SubmitContent;
 
 /// 64 KB of text, each byte of which JSON may write as six, and the other fields.
 pub(crate) const TEXT_BODY_LIMIT: usize = 448 * 1024;
+
+/// What the owner's backend says besides content is short.
+const OWNERS_BODY_LIMIT: usize = 16 * 1024;
 
 /// What a path names. It is taken apart here, for axum's own answer to one that is no UTF-8 is no problem+json.
 pub(crate) type InPath = Result<Path<String>, PathRejection>;
@@ -26,6 +34,16 @@ pub(crate) fn named(path: InPath) -> String {
 pub(crate) async fn find(table: &Table, id: &str) -> Result<Submission, Problem> {
     let id = SubmissionId::parse(id).map_err(|_| Problem::not_found())?;
     table.submission(&id, Consistency::Strong).await?.ok_or_else(Problem::not_found)
+}
+
+impl SubmitContent {
+    /// The fields of a request that only the owner's backend may send, and which app's backend it is.
+    pub(crate) async fn owners_fields(&self, headers: &HeaderMap, body: Body) -> Result<(Caller, Fields), Problem> {
+        let caller = Caller::required(headers, &self.secrets, &self.clock).await?;
+        caller.must_be_owner()?;
+        let body = read_body(headers, body, OWNERS_BODY_LIMIT).await?;
+        Ok((caller, Fields::parse(&body)?))
+    }
 }
 
 /// Takes the scene, by name or number.
