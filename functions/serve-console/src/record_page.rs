@@ -22,6 +22,8 @@ use crate::words::Words;
 
 /// How many deeds stand on a page.
 const ON_A_PAGE: usize = 100;
+/// How many files a day has at most: a million deeds.
+const MOST_FILES: u32 = 100;
 /// The columns of a file.
 const COLUMNS: [&str; 13] = [
     "at",
@@ -62,8 +64,8 @@ fn no_day() -> Problem {
     Problem::new(
         StatusCode::BAD_REQUEST,
         "invalid_form",
-        "日期须写成 2026-11-29 这样（北京时间）。",
-        "A day is written as 2026-11-29, and is Beijing's.",
+        "日期须写成 2026-11-29 这样（北京时间），文件从 1 数起。",
+        "A day is written as 2026-11-29, and is Beijing's; its files are counted from 1.",
     )
 }
 
@@ -156,13 +158,14 @@ pub(crate) async fn export(State(console): State<Arc<ServeConsole>>, request: Re
     let reply = async {
         let (visit, form) = Visit::with_form(&console, request).await?;
         visit.must_be_lead()?;
-        let (day, after) = (form.get("day").to_owned(), form.get("after").to_owned());
-        if !is_day(&day) {
-            return Err(no_day());
-        }
-        let after = Some(after.as_str()).filter(|after| !after.is_empty());
-        let exported = export_day(&console.table, &console.clock, &visit.moderator, (&day, after));
-        let (deeds, next) = exported.await?;
+        let day = form.get("day").to_owned();
+        let number = form.get("file").parse::<u32>().ok().filter(|file| (1..=MOST_FILES).contains(file));
+        let (true, Some(number)) = (is_day(&day), number) else { return Err(no_day()) };
+        let exported = export_day(&console.table, &console.clock, &visit.moderator, (&day, number));
+        let (deeds, more) = exported.await?.ok_or_else(Problem::not_found)?;
+        // Whoever takes it away sees that it is not all.
+        let name =
+            if more { format!("record-{day}-file-{number}-of-more") } else { format!("record-{day}-file-{number}") };
         let (media_type, extension, file) = match form.get("format") {
             "csv" => ("text/csv; charset=utf-8", "csv", csv(&deeds)),
             _ => ("application/x-ndjson; charset=utf-8", "jsonl", json_lines(&deeds)),
@@ -173,12 +176,9 @@ pub(crate) async fn export(State(console): State<Arc<ServeConsole>>, request: Re
             (CONTENT_TYPE, media_type.to_owned()),
             (CACHE_CONTROL, "private, no-store".to_owned()),
             (X_CONTENT_TYPE_OPTIONS, "nosniff".to_owned()),
-            (CONTENT_DISPOSITION, format!("attachment; filename=\"record-{day}.{extension}\"")),
+            (CONTENT_DISPOSITION, format!("attachment; filename=\"{name}.{extension}\"")),
         ] {
             headers.insert(name, HeaderValue::from_str(&value).map_err(|_| Problem::internal())?);
-        }
-        if let Some(next) = next.and_then(|next| HeaderValue::from_str(&next).ok()) {
-            headers.insert("greenlight-next", next);
         }
         Ok(response)
     };

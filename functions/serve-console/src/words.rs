@@ -26,6 +26,7 @@ words! {
     reasons: "规则", "Rules";
     record: "记录", "Record";
     day: "日期（北京时间）", "Day (in Beijing)";
+    file: "第几个文件（每个最多一万条）", "Which file (ten thousand deeds each)";
     deed: "做了什么", "What";
     find_openid: "按 openid 查找作者", "Find an author by openid";
     find_openid_hint: "查找本身会被记录，openid 不会。", "That you look is recorded; the openid is not.";

@@ -22,15 +22,20 @@ pub async fn author_of(
     Ok(author)
 }
 
-/// What people did on a day, to be taken away as a file; and the place behind which the next file begins, if there is one.
+/// What people did on a day, to be taken away as a file; and whether there is more than that many files of it hold. The files of a
+/// long day are counted from 1; none behind the last.
 pub async fn export_day(
     table: &Table,
     clock: &Clock,
     moderator: &Moderator,
-    (day, after): (&str, Option<&str>),
-) -> Result<(Vec<Deed>, Option<String>), TableError> {
-    let deeds = table.deeds_of(&moderator.app, day, after, MOST_IN_A_FILE).await?;
+    (day, file): (&str, u32),
+) -> Result<Option<(Vec<Deed>, bool)>, TableError> {
+    let (mut deeds, mut more) = table.deeds_of(&moderator.app, day, None, MOST_IN_A_FILE).await?;
+    for _ in 1..file {
+        let Some(after) = more else { return Ok(None) };
+        (deeds, more) = table.deeds_of(&moderator.app, day, Some(&after), MOST_IN_A_FILE).await?;
+    }
     let deed = Deed { about: Some(day.to_owned()), ..moderator.deed(clock.now(), Act::Exported) };
     table.record_deed(&moderator.app, &deed).await?;
-    Ok(deeds)
+    Ok(Some((deeds, more.is_some())))
 }

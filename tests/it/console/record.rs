@@ -9,7 +9,7 @@ use super::doubtful;
 
 async fn deeds(world: &World, lead: &Visitor<'_>) -> Vec<Value> {
     let day = world.now().beijing_day();
-    let file = lead.post("/record/exports", &[("day", &day), ("format", "jsonl")]).await.expect(200);
+    let file = lead.post("/record/exports", &[("day", &day), ("file", "1"), ("format", "jsonl")]).await.expect(200);
     assert!(file.headers["content-disposition"].to_str().unwrap().starts_with("attachment; filename=\"record-2"));
     page(&file).lines().map(|line| serde_json::from_str(line).unwrap()).collect()
 }
@@ -80,16 +80,21 @@ async fn each_deed_of_a_persons_stands_in_the_record_once() {
     assert!(!text.contains(&openid) && !text.contains("秘密理由") && !text.contains("可疑"), "{text}");
     // A spreadsheet runs nothing of it.
     let day = world.now().beijing_day();
-    let file = lead.post("/record/exports", &[("day", &day), ("format", "csv")]).await.expect(200);
+    let file = lead.post("/record/exports", &[("day", &day), ("file", "1"), ("format", "csv")]).await.expect(200);
     let file = page(&file);
     assert!(file.starts_with("\u{feff}at,act,by,role,"), "{file}");
     assert_eq!(file.lines().count(), again.len() + 2);
+    // There is no second file of a day that fits into one, and that is no export.
+    lead.post("/record/exports", &[("day", &day), ("file", "2")]).await.expect(404);
+    for wrong in ["0", "101", "x", ""] {
+        lead.post("/record/exports", &[("day", &day), ("file", wrong)]).await.expect(400);
+    }
     // And it is read on a page.
     let shown = page(&lead.get("/record").await.expect(200));
     assert!(shown.contains("left to a lead") && shown.contains(&format!("/console/submissions/{}", ids[0])), "{shown}");
     for wrong in ["x", "2026-13-01", "2026-1-1", "2026-11-29T00:00:00Z"] {
         lead.get(&format!("/record?day={wrong}")).await.expect(400);
-        lead.post("/record/exports", &[("day", wrong)]).await.expect(400);
+        lead.post("/record/exports", &[("day", wrong), ("file", "1")]).await.expect(400);
     }
     assert!(page(&lead.get("/record?day=2020-01-01").await.expect(200)).contains("<p>None</p>"));
 }

@@ -1,5 +1,6 @@
 //! Tests of the core: what they are made of, and the rules about when: attempts, deadlines, queues, erasure, URLs.
 
+mod cases;
 mod chains;
 mod orders;
 mod rules;
