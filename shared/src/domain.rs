@@ -6,6 +6,7 @@ pub mod author;
 pub mod base_url;
 pub mod clock;
 pub mod deed;
+pub mod deed_filter;
 pub mod desk;
 pub mod finding;
 pub mod ids;

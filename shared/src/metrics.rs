@@ -13,7 +13,7 @@ use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::Context;
 
 use crate::domain::clock::Clock;
-use crate::domain::submission::{Decider, Part, PartName, PartState, State, Submission};
+use crate::domain::submission::{Part, PartName, PartState, State, Submission};
 use crate::domain::verdict::Suggest;
 
 /// The namespace of all of them.
@@ -148,7 +148,7 @@ pub(crate) fn record_change(before: Option<&Submission>, after: &Submission) {
         add(Metric::Submissions);
     }
     if before.is_none_or(|before| before.state != after.state) {
-        let by_person = matches!(after.decision.as_ref().map(|own| &own.decider), Some(Decider::Moderator(_)));
+        let by_person = after.is_decided_by_moderator();
         match after.state {
             State::Pending => {}
             State::InReview => add(Metric::LeftToPeople),

@@ -38,6 +38,7 @@ pub use keys::{DUE_SHARDS, submission_of};
 pub use queues::{Due, DueEntry, Listed, Page, place_by_author, place_in_feed};
 pub use record::is_day;
 pub use rejected::Rejected;
+pub use submissions::{TURNED_TO, submission_in};
 pub use tellings::Telling;
 pub use traces::{Trace, TraceLink};
 pub use verdicts::{Judged, KnownVerdict};

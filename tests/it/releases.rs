@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 
 /// What this release writes and the ones before did not: each must be such as their readers pass over. (They pass over every
 /// field of a document that they do not know, and write it again without.)
-const ADDED: [&str; 10] = [
+const ADDED: [&str; 11] = [
     "doc.media[].d[]: number",
     "doc.moved: number",
     "doc.parts[].a[].f[][]: number",
@@ -27,6 +27,7 @@ const ADDED: [&str; 10] = [
     "doc.parts[].d[].v: text",
     "doc.parts[].d[].w: number",
     "link.b[]: text",
+    "turned_to: text",
 ];
 
 /// What stands under keys that the releases before never ask for.

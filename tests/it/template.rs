@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use greenlight::metrics::{DIMENSION, Metric, NAMESPACE};
+use greenlight::table::TURNED_TO;
 use greenlight_local::simulator::ReleaseOrder;
 use greenlight_local::stack::TABLE;
 use greenlight_tests::console::Visitor;
@@ -313,7 +314,7 @@ fn schedules_run_each_minute_and_try_nothing_again() {
 }
 
 #[test]
-fn the_stream_gives_new_tellings_alone_and_nothing_blocks_it_for_long() {
+fn the_stream_gives_tellings_and_changes_of_state_alone_and_nothing_blocks_it_for_long() {
     let mappings: Vec<_> = resources("AWS::Lambda::EventSourceMapping").collect();
     let [(_, mapping)] = mappings.as_slice() else { panic!("one mapping") };
     assert_eq!(mapping["FunctionName"], json!({"Ref": "PublishDecisions"}));
@@ -330,10 +331,13 @@ fn the_stream_gives_new_tellings_alone_and_nothing_blocks_it_for_long() {
     let aside = json!({"OnFailure": {"Destination": {"Fn::GetAtt": "UndeliveredChanges.Arn"}}});
     assert_eq!(mapping["DestinationConfig"], aside);
     let filters = mapping["FilterCriteria"]["Filters"].as_array().unwrap();
-    let [filter] = filters.as_slice() else { panic!("one filter") };
-    let pattern: Value = serde_json::from_str(filter["Pattern"].as_str().unwrap()).unwrap();
+    let pattern = |filter: &Value| serde_json::from_str(filter["Pattern"].as_str().unwrap()).unwrap();
+    let patterns: Vec<Value> = filters.iter().map(pattern).collect();
     let tellings = json!({"eventName": ["INSERT"], "dynamodb": {"Keys": {"sk": {"S": [{"prefix": "O#"}]}}}});
-    assert_eq!(pattern, tellings);
+    let turned = json!({"S": [{"exists": true}]});
+    let image = json!({TURNED_TO: turned});
+    let turns = json!({"dynamodb": {"Keys": {"sk": {"S": ["S"]}}, "NewImage": image}});
+    assert_eq!(patterns, [tellings, turns]);
     let (_, late) = resources("AWS::CloudWatch::Alarm").find(|(id, _)| *id == "PublishDecisionsLateAlarm").unwrap();
     assert_eq!((&late["MetricName"], &late["Threshold"]), (&json!("IteratorAge"), &json!(3_600_000)));
 }

@@ -2,8 +2,11 @@
 //!
 //! (AWS Lambda developer guide, "Using AWS Lambda with Amazon DynamoDB": the event, and "Reporting batch item failures".)
 
+use std::collections::HashMap;
+
+use greenlight::domain::deed::Deed;
 use greenlight::domain::ids::{AppId, SubmissionId};
-use greenlight::table::{Telling, submission_of};
+use greenlight::table::{TURNED_TO, TableError, Telling, submission_in, submission_of};
 use serde::{Deserialize, Serialize};
 
 /// A batch of changes, in the order in which they were made.
@@ -24,13 +27,15 @@ pub struct Change {
     pub dynamodb: Changed,
 }
 
-/// What was changed. The images hold all of a submission; no more of them is read than whose it is.
+/// What was changed. Of the images texts and numbers are read: what is told, and how a submission stands.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Changed {
     keys: Keys,
     #[serde(default)]
     new_image: Image,
+    #[serde(default)]
+    old_image: Image,
     sequence_number: String,
 }
 
@@ -40,28 +45,57 @@ struct Keys {
     sk: Text,
 }
 
+/// An item by its attributes.
 #[derive(Clone, Debug, Default, Deserialize)]
-struct Image {
-    #[serde(default)]
-    app: Text,
-}
+struct Image(HashMap<String, Text>);
 
-/// An attribute; one that is no text is an empty one.
+/// An attribute; one that is neither text nor number is an empty one.
 #[derive(Clone, Debug, Default, Deserialize)]
 struct Text {
-    #[serde(rename = "S", default)]
+    #[serde(rename = "S", alias = "N", default)]
     text: String,
 }
 
+impl Image {
+    fn text(&self, name: &str) -> &str {
+        self.0.get(name).map(|value| value.text.as_str()).unwrap_or_default()
+    }
+
+    fn texts(&self) -> HashMap<String, String> {
+        self.0.iter().map(|(name, value)| (name.clone(), value.text.clone())).collect()
+    }
+}
+
 impl Change {
-    /// Whether it says that something is to be told. (The mapping delivers no other.)
+    /// Whether it says that something is to be told.
     pub fn is_telling(&self) -> bool {
         self.kind == "INSERT" && Telling::is_at(&self.dynamodb.keys.sk.text)
     }
 
+    /// Whether it is a submission's that changed its state, or made it, by no moderator's deed.
+    pub fn is_turn(&self) -> bool {
+        self.dynamodb.keys.sk.text == "S" && self.dynamodb.new_image.0.contains_key(TURNED_TO)
+    }
+
+    /// Whether it is one of those two. (The mapping delivers no other.)
+    pub fn is_ours(&self) -> bool {
+        self.is_telling() || self.is_turn()
+    }
+
+    /// What of it belongs into the record of which app, if anything does.
+    ///
+    /// # Errors
+    /// When it holds no submission that we can read.
+    pub(crate) fn turn(&self) -> Result<Option<(AppId, Deed)>, TableError> {
+        let after = submission_in(&self.dynamodb.new_image.texts())?;
+        let old = &self.dynamodb.old_image;
+        let before = if old.0.is_empty() { None } else { Some(submission_in(&old.texts())?.state) };
+        Ok(Deed::of_turn(before, &after).map(|deed| (after.app, deed)))
+    }
+
     /// Of which app and submission; none of what no release of ours wrote.
     pub(crate) fn tells_of(&self) -> Option<(AppId, SubmissionId)> {
-        let app = AppId::parse(&self.dynamodb.new_image.app.text).ok()?;
+        let app = AppId::parse(self.dynamodb.new_image.text("app")).ok()?;
         Some((app, submission_of(&self.dynamodb.keys.pk.text)?))
     }
 

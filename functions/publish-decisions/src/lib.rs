@@ -1,7 +1,9 @@
-//! From the table's stream: tells the owner's backend what was decided.
+//! From the table's stream: tells the owner's backend what was decided, and records what no moderator decided.
 //!
 //! A decision and what is to be told of it are one transaction, and what is to be told stands in the due queue as well. So
-//! nothing depends on the stream but how soon: what it loses, and what is left here, the sweep tells a minute later.
+//! nothing that is told depends on the stream but how soon: what it loses, and what is left here, the sweep tells a minute
+//! later. What moderators do stands in the record by the same transaction; what WeChat, the clock, authors and owners did is
+//! written into it here, so that it costs a submission nothing.
 
 pub mod changes;
 
@@ -26,6 +28,8 @@ use crate::changes::{Changes, Failure, Failures};
 /// Of how many submissions one backend is told at once, and how many backends are told at once.
 const AT_ONCE: usize = 8;
 const APPS_AT_ONCE: usize = 16;
+/// How many deeds are recorded at once.
+const RECORDED_AT_ONCE: usize = 16;
 /// How long the stream does not wait for a backend that did not take a decision. The shard is everybody's; the sweep goes on
 /// trying.
 const LEFT_ALONE_FOR: Duration = Duration::from_secs(60);
@@ -63,8 +67,37 @@ impl PublishDecisions {
         })
     }
 
-    /// Tells what a batch of changes is about; what has to be delivered once more, because it could not be read.
+    /// Tells and records what a batch of changes is about; what has to be delivered once more, because it could not be read or
+    /// recorded.
     pub async fn run(&self, changes: Changes) -> Failures {
+        let (mut failures, recorded) = tokio::join!(self.tell_all(&changes), self.record_all(&changes));
+        failures.changes.extend(recorded);
+        failures
+    }
+
+    /// Records what changed the state of a submission; those that were not recorded.
+    async fn record_all(&self, changes: &Changes) -> Vec<Failure> {
+        let turns = changes.records.iter().filter(|change| change.is_turn());
+        let recorded = stream::iter(turns).map(async |change| {
+            let recorded = async {
+                let Some((app, deed)) = change.turn()? else { return Ok(()) };
+                self.table.record_turn(&app, &deed).await
+            };
+            let error = chain(&recorded.await.err()?);
+            let name = change.name().to_owned();
+            tracing::error!(
+                event = "turn_not_recorded",
+                change = name,
+                error,
+                "a change of state is not in the record yet"
+            );
+            Some(Failure { name })
+        });
+        let failed: Vec<Option<Failure>> = recorded.buffer_unordered(RECORDED_AT_ONCE).collect().await;
+        failed.into_iter().flatten().collect()
+    }
+
+    async fn tell_all(&self, changes: &Changes) -> Failures {
         let mut failures = Failures::default();
         let mut of_apps: BTreeMap<AppId, Vec<(SubmissionId, String)>> = BTreeMap::new();
         for change in changes.records.iter().filter(|change| change.is_telling()) {

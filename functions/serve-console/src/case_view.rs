@@ -10,7 +10,7 @@ use greenlight::domain::media::MediaKind;
 use greenlight::domain::moderator::Role;
 use greenlight::domain::submission::{Decider, PartName, State, Submission, UNDO_WITHIN};
 use greenlight::domain::text::{Content, stored_form};
-use greenlight::domain::verdict::Label;
+use greenlight::domain::verdict::{Label, Suggest, Verdict};
 use greenlight::table::{Note, Standing};
 
 use crate::marks::{Piece, pieces};
@@ -126,6 +126,20 @@ pub(crate) fn finding(w: &Words, finding: &Finding) -> String {
     let sure = finding.probability.map(|sure| format!("{sure}%"));
     let keyword = finding.keyword.as_ref().map(|keyword| format!("“{keyword}”"));
     [label, finding.strategy.clone(), sure, keyword].into_iter().flatten().collect::<Vec<_>>().join(" · ")
+}
+
+impl Words {
+    /// A verdict in words: what WeChat advises, and the label that it gave.
+    pub(crate) fn verdict_name(&self, verdict: Verdict) -> String {
+        let suggest = match verdict.suggest {
+            Suggest::Pass => ("通过", "pass"),
+            Suggest::Review => ("存疑", "review"),
+            Suggest::Risky => ("违规", "risky"),
+        };
+        let label = verdict.label.filter(|label| *label != Label::NORMAL);
+        let label = label.map(|label| self.language.choose(label.name_zh(), label.name_en()));
+        [Some(self.language.choose(suggest.0, suggest.1)), label].into_iter().flatten().collect::<Vec<_>>().join(" · ")
+    }
 }
 
 /// Why a part waits for people, with what WeChat found; nothing where it has passed or is not judged yet.

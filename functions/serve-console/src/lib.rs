@@ -16,6 +16,7 @@ mod record_page;
 mod start_page;
 mod submission_page;
 mod visit;
+mod wanted;
 mod words;
 
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! The record of what people did, for leads: a day on a page, and as a file; and the author behind an openid.
+//! The record of what was done, for leads: a day on a page, and as a file; and the author behind an openid.
 
 use std::sync::Arc;
 
@@ -8,8 +8,11 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 use greenlight::api::body::query;
 use greenlight::api::problem::Problem;
-use greenlight::domain::deed::{Act, Deed};
+use greenlight::domain::deed::{Act, Deed, Doer};
+use greenlight::domain::deed_filter::DeedFilter;
 use greenlight::domain::ids::OpenId;
+use greenlight::domain::submission;
+use greenlight::domain::verdict::Suggest;
 use greenlight::moderation::look_back::{author_of, export_day};
 use greenlight::table::is_day;
 use http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
@@ -18,17 +21,27 @@ use http::{HeaderValue, StatusCode};
 use crate::ServeConsole;
 use crate::answer::{Frame, answer, page, see_other};
 use crate::visit::{Door, Visit};
+use crate::wanted::{MODERATORS, Wanted, no_day};
 use crate::words::Words;
 
 /// How many deeds stand on a page.
 const ON_A_PAGE: usize = 100;
 /// How many files a day has at most: a million deeds.
 const MOST_FILES: u32 = 100;
+/// The states that a deed may lead to.
+const STATES: [submission::State; 5] = [
+    submission::State::Pending,
+    submission::State::InReview,
+    submission::State::Approved,
+    submission::State::Rejected,
+    submission::State::Withdrawn,
+];
 /// The columns of a file.
-const COLUMNS: [&str; 13] = [
+const COLUMNS: [&str; 17] = [
     "at",
     "act",
     "by",
+    "doer",
     "role",
     "submission",
     "version",
@@ -38,6 +51,9 @@ const COLUMNS: [&str; 13] = [
     "reason_code",
     "causes",
     "waited_ms",
+    "age_ms",
+    "suggest",
+    "label",
     "about",
 ];
 
@@ -55,30 +71,49 @@ struct DeedView {
 #[template(path = "record.html")]
 struct RecordPage<'a> {
     f: Frame<'a>,
+    title: String,
     day: String,
+    until: String,
+    states: Vec<Choice>,
+    doers: Vec<Choice>,
+    is_filtered: bool,
     deeds: Vec<DeedView>,
     next: Option<String>,
 }
 
-fn no_day() -> Problem {
-    Problem::new(
-        StatusCode::BAD_REQUEST,
-        "invalid_form",
-        "日期须写成 2026-11-29 这样（北京时间），文件从 1 数起。",
-        "A day is written as 2026-11-29, and is Beijing's; its files are counted from 1.",
-    )
+/// What may be chosen in a list.
+struct Choice {
+    value: &'static str,
+    name: &'static str,
+    is_chosen: bool,
+}
+
+fn choice(value: &'static str, name: &'static str, is_chosen: bool) -> Choice {
+    Choice { value, name, is_chosen }
+}
+
+fn doers(w: &Words, filter: &DeedFilter) -> Vec<Choice> {
+    let others = Doer::ALL.iter().map(|doer| choice(doer.as_str(), w.doer_name(*doer), filter.doer == Some(*doer)));
+    others.chain([choice(MODERATORS, w.moderators, filter.by_moderators)]).collect()
 }
 
 fn view(w: &Words, deed: &Deed) -> DeedView {
     let state = |state: &Option<String>| state.as_deref().map(|state| w.state_named(state)).unwrap_or_default();
-    let more =
-        [deed.reason_code.clone(), deed.about.clone(), (!deed.causes.is_empty()).then(|| deed.causes.join(", "))];
+    let verdict =
+        deed.verdict.filter(|verdict| verdict.suggest != Suggest::Pass).map(|verdict| w.verdict_name(verdict));
+    let causes = (!deed.causes.is_empty())
+        .then(|| deed.causes.iter().map(|kind| w.kind_name(kind)).collect::<Vec<_>>().join(", "));
+    let more = [deed.reason_code.clone(), deed.about.clone(), verdict, causes];
     DeedView {
         at: deed.at.in_beijing(),
         act: w.act_name(deed.act),
-        by: deed.by.clone().unwrap_or_else(|| w.owner.to_owned()),
+        by: deed.by.clone().unwrap_or_else(|| w.doer_name(deed.doer.unwrap_or(Doer::Owner)).to_owned()),
         submission: deed.submission.as_ref().map(ToString::to_string),
-        change: deed.to.as_ref().map(|_| format!("{} → {}", state(&deed.from), state(&deed.to))).unwrap_or_default(),
+        change: match (&deed.from, &deed.to) {
+            (Some(_), Some(_)) => format!("{} → {}", state(&deed.from), state(&deed.to)),
+            (None, Some(_)) => state(&deed.to).to_owned(),
+            _ => String::new(),
+        },
         more: more.into_iter().flatten().collect::<Vec<_>>().join(" · "),
     }
 }
@@ -89,20 +124,40 @@ pub(crate) async fn show(State(console): State<Arc<ServeConsole>>, request: Requ
     let reply = async {
         let visit = Visit::of(&console, &head).await?;
         visit.must_be_lead()?;
-        let query = query(head.uri.query());
-        let value = |name: &str| query.iter().find(|(own, _)| own == name).map(|(_, value)| value.trim());
-        let day = value("day").filter(|day| !day.is_empty()).map_or_else(|| visit.now.beijing_day(), str::to_owned);
-        if !is_day(&day) {
-            return Err(no_day());
+        let wanted = Wanted::parse(&query(head.uri.query()), visit.now)?;
+        let (mut deeds, mut next, mut after) = (Vec::new(), None, wanted.after.clone());
+        for (index, day) in wanted.days.iter().enumerate() {
+            // A page that is full says whether there is more; of the days behind it nothing is known yet.
+            let limit = ON_A_PAGE.saturating_sub(deeds.len());
+            let asked = (limit, &wanted.filter);
+            let (found, more) = console.table.deeds_of(&visit.moderator.app, day, after.as_deref(), asked).await?;
+            deeds.extend(found);
+            after = None;
+            if more.is_some() || limit == 0 {
+                let days = wanted.days.get(index..).unwrap_or_default().to_vec();
+                next = Some(Wanted { days, filter: wanted.filter.clone(), after: more }.query());
+                break;
+            }
         }
-        let (deeds, next) = console.table.deeds_of(&visit.moderator.app, &day, value("after"), ON_A_PAGE).await?;
         let f = Frame::of(&visit);
         let w = f.w;
-        let next = next.map(|after| {
-            let mut address = url::form_urlencoded::Serializer::new(String::new());
-            address.append_pair("day", &day).append_pair("after", &after).finish()
-        });
-        let template = RecordPage { deeds: deeds.iter().map(|deed| view(w, deed)).collect(), day, next, f };
+        let (first, last) = (wanted.days.first().cloned().unwrap_or_default(), wanted.days.last().cloned());
+        let last = last.filter(|last| *last != first);
+        let title = last.as_ref().map_or(first.clone(), |last| format!("{first} – {last}"));
+        let template = RecordPage {
+            deeds: deeds.iter().map(|deed| view(w, deed)).collect(),
+            states: STATES
+                .iter()
+                .map(|state| choice(state.as_str(), w.state_name(*state), wanted.filter.to == Some(*state)))
+                .collect(),
+            doers: doers(w, &wanted.filter),
+            is_filtered: wanted.filter != DeedFilter::default(),
+            title,
+            day: first,
+            until: last.unwrap_or_default(),
+            next,
+            f,
+        };
         Ok(page(StatusCode::OK, w.tag(), &template))
     };
     answer(&door, reply.await)
@@ -125,6 +180,7 @@ fn csv(deeds: &[Deed]) -> String {
             deed.at.to_string(),
             deed.act.as_str().to_owned(),
             text(&deed.by),
+            deed.doer.map(|doer| doer.as_str().to_owned()).unwrap_or_default(),
             deed.role.map(|role| role.as_str().to_owned()).unwrap_or_default(),
             deed.submission.as_ref().map(ToString::to_string).unwrap_or_default(),
             number(deed.version),
@@ -134,6 +190,9 @@ fn csv(deeds: &[Deed]) -> String {
             text(&deed.reason_code),
             deed.causes.join(" "),
             number(deed.waited_ms),
+            number(deed.age_ms),
+            deed.verdict.map(|verdict| verdict.suggest.as_str().to_owned()).unwrap_or_default(),
+            number(deed.verdict.and_then(|verdict| verdict.label).map(|label| u64::from(label.0))),
             text(&deed.about),
         ];
         file.push_str(&cells.map(|text| cell(&text)).join(","));
@@ -199,9 +258,21 @@ pub(crate) async fn find_openid(State(console): State<Arc<ServeConsole>>, reques
 }
 
 impl Words {
+    pub(crate) fn doer_name(&self, doer: Doer) -> &'static str {
+        match doer {
+            Doer::Author => self.author,
+            Doer::Owner => self.owner,
+            Doer::Wechat => self.wechat,
+            Doer::Clock => self.clock,
+        }
+    }
+
     fn act_name(&self, act: Act) -> &'static str {
         let (zh, en) = match act {
+            Act::Submitted => ("提交", "submitted"),
             Act::Decided => ("决定", "decided"),
+            Act::LeftToPeople => ("转人工", "left to people"),
+            Act::Withdrew => ("撤回", "withdrew"),
             Act::Reopened => ("撤销决定", "took a decision back"),
             Act::Escalated => ("转交组长", "left to a lead"),
             Act::Lifted => ("允许再次出现", "allowed again"),

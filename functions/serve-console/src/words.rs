@@ -25,6 +25,11 @@ words! {
     people: "审核员", "People";
     reasons: "规则", "Rules";
     record: "记录", "Record";
+    clock: "超时", "the clock";
+    any: "全部", "all";
+    moderators: "审核员", "moderators";
+    no_filter: "不筛选", "Without a filter";
+    until_day: "到（最多 7 天）", "Until (7 days at most)";
     day: "日期（北京时间）", "Day (in Beijing)";
     file: "第几个文件（每个最多一万条）", "Which file (ten thousand deeds each)";
     deed: "做了什么", "What";

@@ -1,6 +1,7 @@
 //! The table's changes, as they are made, to publish-decisions: what an event source mapping is on AWS.
 //!
-//! It begins with what changes from its start on. What was written before and is not told, the sweep tells.
+//! It begins with what changes from its start on. What was written before and is not told, the sweep tells; what was not recorded
+//! by then is missing from the record.
 
 use std::time::Duration;
 
@@ -32,7 +33,7 @@ impl TableStream {
         Ok(Self { upkeep, position })
     }
 
-    /// The changes since the last time that tell of a decision; the others nobody here waits for.
+    /// The changes since the last time that tell of a decision or change a state; the others nobody here waits for.
     ///
     /// # Errors
     /// When the engine does not answer.
@@ -43,7 +44,7 @@ impl TableStream {
         let (records, position) = read?;
         self.position = position;
         let mut changes: Changes = serde_json::from_value(json!({ "Records": records }))?;
-        changes.records.retain(publish_decisions::changes::Change::is_telling);
+        changes.records.retain(publish_decisions::changes::Change::is_ours);
         Ok(changes)
     }
 

@@ -316,6 +316,9 @@ pub struct Submission {
     /// then is what stands here.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub moved: u64,
+    /// Its state is another than when it was read or written last: the write of that is what the record is made of.
+    #[serde(skip)]
+    pub turned: bool,
     /// How often it was written; the table refuses a write that does not build on the newest.
     #[serde(skip)]
     pub version: u64,
@@ -447,6 +450,7 @@ impl Submission {
             erase_due: None,
             erased_once: false,
             moved: 0,
+            turned: true,
             version: 0,
         }
     }
@@ -465,6 +469,11 @@ impl Submission {
             Some((part.name, content?))
         });
         known.collect()
+    }
+
+    /// Its last decision is a moderator's: about it, or to take one back.
+    pub fn is_decided_by_moderator(&self) -> bool {
+        matches!(self.decision.as_ref().map(|decision| &decision.decider), Some(Decider::Moderator(_)))
     }
 
     /// A person has rejected some of the same content before.

@@ -19,6 +19,17 @@ pub enum Suggest {
     Risky,
 }
 
+impl Suggest {
+    /// WeChat's name for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::Review => "review",
+            Self::Risky => "risky",
+        }
+    }
+}
+
 /// WeChat's number for what it found; 100 means that it found nothing.
 ///
 /// The values of `label` on the pages that [`Suggest`] names. New ones may come, so every number is kept.

@@ -1,7 +1,8 @@
-//! Looks back at what people did, and for whom; looking itself is recorded where it concerns persons or takes something away.
+//! Looks back at what was done, and for whom; looking itself is recorded where it concerns persons or takes something away.
 
 use crate::domain::clock::Clock;
 use crate::domain::deed::{Act, Deed};
+use crate::domain::deed_filter::DeedFilter;
 use crate::domain::ids::{AuthorId, OpenId};
 use crate::domain::moderator::Moderator;
 use crate::table::{Table, TableError};
@@ -22,7 +23,7 @@ pub async fn author_of(
     Ok(author)
 }
 
-/// What people did on a day, to be taken away as a file; and whether there is more than that many files of it hold. The files of a
+/// What was done on a day, to be taken away as a file; and whether there is more than that many files of it hold. The files of a
 /// long day are counted from 1; none behind the last.
 pub async fn export_day(
     table: &Table,
@@ -30,10 +31,11 @@ pub async fn export_day(
     moderator: &Moderator,
     (day, file): (&str, u32),
 ) -> Result<Option<(Vec<Deed>, bool)>, TableError> {
-    let (mut deeds, mut more) = table.deeds_of(&moderator.app, day, None, MOST_IN_A_FILE).await?;
+    let all = (MOST_IN_A_FILE, &DeedFilter::default());
+    let (mut deeds, mut more) = table.deeds_of(&moderator.app, day, None, all).await?;
     for _ in 1..file {
         let Some(after) = more else { return Ok(None) };
-        (deeds, more) = table.deeds_of(&moderator.app, day, Some(&after), MOST_IN_A_FILE).await?;
+        (deeds, more) = table.deeds_of(&moderator.app, day, Some(&after), all).await?;
     }
     let deed = Deed { about: Some(day.to_owned()), ..moderator.deed(clock.now(), Act::Exported) };
     table.record_deed(&moderator.app, &deed).await?;

@@ -1,17 +1,22 @@
-//! The record of what people did, a partition for each app and day in Beijing. It is only ever added to.
+//! The record of what was done, a partition for each app and day in Beijing. It is only ever added to.
 
 use std::time::Duration;
 
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
 
 use super::item::{Item, json, key, not_built, one_of_many, text, text_of};
 use super::{Table, TableError, classify, keys};
 use crate::domain::clock::Timestamp;
 use crate::domain::deed::Deed;
+use crate::domain::deed_filter::DeedFilter;
 use crate::domain::ids::{AppId, UrlSecret};
 
 /// How long a deed stands in the record.
 const KEPT_FOR: Duration = Duration::from_secs(400 * 24 * 3600);
+
+/// How many deeds one page with a filter passes over before whoever asks has to go on: some ten megabytes.
+const MOST_LOOKED_AT: usize = 30_000;
 
 /// A place in the record of a day: time, submission, version; or, where there is no submission, something at random.
 fn place_of(deed: &Deed) -> String {
@@ -48,18 +53,32 @@ impl Table {
         call.send().await.map(drop).map_err(|error| classify("PutItem", error))
     }
 
-    /// What people did on a day in Beijing, such as `2026-11-29`, oldest first, behind `after`; and the place behind which it goes
-    /// on, if there are more than `limit`.
+    /// Records what was no person's deed, once however often it is delivered: its place is made of the submission's version.
+    ///
+    /// # Errors
+    /// When the table does not answer.
+    pub async fn record_turn(&self, app: &AppId, deed: &Deed) -> Result<(), TableError> {
+        let call = self.client.put_item().table_name(&self.name).set_item(Some(self.item_of_deed(app, deed)?));
+        match call.condition_expression("attribute_not_exists(pk)").send().await {
+            Ok(_) => Ok(()),
+            Err(error) if error.as_service_error().is_some_and(PutItemError::is_conditional_check_failed_exception) => {
+                Ok(())
+            }
+            Err(error) => Err(classify("PutItem", error)),
+        }
+    }
+
+    /// What was done on a day in Beijing, such as `2026-11-29`, oldest first, behind `after`, as far as the filter lets it
+    /// through; and the place behind which it goes on, if there are more than `limit`, or more was passed over than one page may.
     pub async fn deeds_of(
         &self,
         app: &AppId,
         day: &str,
         after: Option<&str>,
-        limit: usize,
+        (limit, filter): (usize, &DeedFilter),
     ) -> Result<(Vec<Deed>, Option<String>), TableError> {
-        let (mut deeds, mut last, mut from) = (Vec::new(), None, None);
+        let (mut deeds, mut looked_at, mut last, mut from) = (Vec::new(), 0, None, None);
         loop {
-            let left = limit.saturating_sub(deeds.len());
             let call = self
                 .client
                 .query()
@@ -67,18 +86,29 @@ impl Table {
                 .key_condition_expression("pk = :day AND sk > :after")
                 .expression_attribute_values(":day", text(keys::record(app, day)))
                 .expression_attribute_values(":after", text(after.unwrap_or("0")))
-                .limit(i32::try_from(left).unwrap_or(i32::MAX))
                 .set_exclusive_start_key(from);
+            // Without a filter all that is read is wanted, and one more tells whether there is more.
+            let call = if *filter == DeedFilter::default() {
+                call.limit(i32::try_from(limit + 1 - deeds.len()).unwrap_or(i32::MAX))
+            } else {
+                call
+            };
             let answer = call.send().await.map_err(|error| classify("Query", error))?;
             for (place, deed) in answer.items.unwrap_or_default().iter().filter_map(|item| one_of_many(deed_in(item))) {
+                looked_at += 1;
+                if filter.matches(&deed) {
+                    if deeds.len() == limit {
+                        return Ok((deeds, last));
+                    }
+                    deeds.push(deed);
+                }
                 last = Some(place);
-                deeds.push(deed);
             }
             from = answer.last_evaluated_key.filter(|key| !key.is_empty());
             if from.is_none() {
                 return Ok((deeds, None));
             }
-            if deeds.len() >= limit {
+            if looked_at >= MOST_LOOKED_AT && looked_at > limit {
                 return Ok((deeds, last));
             }
         }

@@ -4,11 +4,14 @@ use std::collections::{BTreeSet, HashMap};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
-use super::item::{Document, from_item, key, one_of_many, text_of};
+use super::item::{Document, from_item, key, one_of_many, text, text_of};
 use super::{Consistency, Table, TableError, keys};
 use crate::domain::clock::Timestamp;
 use crate::domain::ids::SubmissionId;
 use crate::domain::submission::{DueKind, Queue, Submission};
+
+/// The attribute of a submission's item that only a write has which changed its state.
+pub const TURNED_TO: &str = "turned_to";
 
 impl Document for Submission {
     fn key(&self) -> (String, &'static str) {
@@ -21,6 +24,7 @@ impl Document for Submission {
 
     fn set_version(&mut self, version: u64) {
         self.version = version;
+        self.turned = false;
     }
 
     fn complete(document: &mut serde_json::Map<String, serde_json::Value>, item: &HashMap<String, AttributeValue>) {
@@ -39,6 +43,10 @@ impl Document for Submission {
             ("author_pk", keys::author(&self.app, &self.author)),
             ("created_at", keys::moment_of(self.created_at, &self.id)),
         ];
+        // The stream delivers what carries this, and the record is made of it; a moderator's deeds stand there already.
+        if self.turned && !self.is_decided_by_moderator() {
+            index_keys.push((TURNED_TO, self.state.as_str().to_owned()));
+        }
         let queue = match self.queue() {
             Some(Queue::Due { at }) => {
                 let letter = keys::letter(DueKind::of(self));
@@ -55,6 +63,18 @@ impl Document for Submission {
         }
         index_keys
     }
+}
+
+/// The submission in an item of which the table's stream delivers these attributes, texts and numbers.
+///
+/// # Errors
+/// When it is none.
+pub fn submission_in(image: &HashMap<String, String>) -> Result<Submission, TableError> {
+    let attribute = |(name, value): (&String, &String)| {
+        let value = if name == "version" { AttributeValue::N(value.clone()) } else { text(value) };
+        (name.clone(), value)
+    };
+    from_item(&image.iter().map(attribute).collect())
 }
 
 impl Table {
