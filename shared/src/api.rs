@@ -3,6 +3,7 @@
 pub mod base_path;
 pub mod body;
 pub mod caller;
+pub mod client_ip;
 pub mod fields;
 pub mod language;
 pub mod problem;

@@ -14,6 +14,7 @@ pub mod media;
 pub mod media_path;
 pub mod moderator;
 pub mod outcome;
+pub mod retention;
 pub mod sha256;
 pub mod submission;
 pub mod text;

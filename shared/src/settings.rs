@@ -3,6 +3,7 @@
 use tracing::level_filters::LevelFilter;
 
 use crate::domain::base_url::{BaseUrl, NotABaseUrl};
+use crate::domain::retention::{DAY, MOST_DAYS, Retention};
 
 /// Where settings come from: the value of a name, if it has one.
 ///
@@ -64,6 +65,32 @@ pub fn flag(lookup: &Lookup<'_>, name: &'static str) -> Result<bool, SettingErro
         Some("true") => Ok(true),
         Some(_) => Err(SettingError::Invalid { name, reason: "it must be true or false" }),
     }
+}
+
+/// How many days `name` says, at least `least`; without a value as many as `default`.
+fn days(
+    lookup: &Lookup<'_>,
+    name: &'static str,
+    (least, default): (u32, std::time::Duration),
+) -> Result<std::time::Duration, SettingError> {
+    let Some(value) = optional(lookup, name) else { return Ok(default) };
+    match value.parse::<u32>() {
+        Ok(days) if (least..=MOST_DAYS).contains(&days) => Ok(DAY * days),
+        _ if least == 0 => Err(SettingError::Invalid { name, reason: "it must be a number of days, 0 to 3650" }),
+        _ => Err(SettingError::Invalid { name, reason: "it must be a number of days, 1 to 3650" }),
+    }
+}
+
+/// How long what is kept beside the content stays, in days: `GREENLIGHT_KEEP_RECORD_DAYS`, `GREENLIGHT_KEEP_REJECTED_DAYS`,
+/// `GREENLIGHT_KEEP_EVIDENCE_DAYS` and `GREENLIGHT_KEEP_SEALED_DAYS`; of the last two, 0 keeps nothing.
+pub fn retention(lookup: &Lookup<'_>) -> Result<Retention, SettingError> {
+    let default = Retention::default();
+    Ok(Retention {
+        record: days(lookup, "GREENLIGHT_KEEP_RECORD_DAYS", (1, default.record))?,
+        rejected: days(lookup, "GREENLIGHT_KEEP_REJECTED_DAYS", (1, default.rejected))?,
+        evidence: days(lookup, "GREENLIGHT_KEEP_EVIDENCE_DAYS", (0, default.evidence))?,
+        sealed: days(lookup, "GREENLIGHT_KEEP_SEALED_DAYS", (0, default.sealed))?,
+    })
 }
 
 /// How much our own code logs: `GREENLIGHT_LOG`, one of `off`, `error`, `warn`, `info`, `debug`, `trace`; `info` without.
@@ -150,6 +177,24 @@ mod tests {
         assert_eq!(InvokeMode::from_lookup(&holding("response_stream")), Ok(InvokeMode::ResponseStream));
         assert_eq!(InvokeMode::from_lookup(&holding("buffered")), Ok(InvokeMode::Buffered));
         assert!(InvokeMode::from_lookup(&holding("stream")).is_err());
+    }
+
+    #[test]
+    fn periods_are_whole_days() {
+        assert_eq!(retention(&|_| None), Ok(Retention::default()));
+        assert_eq!(retention(&holding("30")).unwrap().sealed, DAY * 30);
+        let none_kept = |name: &str| name.contains("EVIDENCE").then(|| "0".to_owned());
+        assert!(retention(&none_kept).unwrap().evidence.is_zero());
+        for (name, wrong) in
+            [("RECORD", "0"), ("REJECTED", "0"), ("EVIDENCE", "-1"), ("SEALED", "3651"), ("SEALED", "1d")]
+        {
+            let lookup = |own: &str| own.contains(name).then(|| wrong.to_owned());
+            let error = retention(&lookup).unwrap_err().to_string();
+            assert!(
+                error.starts_with(&format!("GREENLIGHT_KEEP_{name}_DAYS is invalid: it must be a number of days")),
+                "{error}"
+            );
+        }
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::moderation::ask::Checker;
 use crate::moderation::wechat_access::WeChatAccess;
 use crate::outbound::{Fetcher, Outbound, OutboundError, Poster, extra_ca_pem};
 use crate::secrets::{SecretError, Secrets};
-use crate::settings::{Lookup, SettingError, flag, optional_url, required, url};
+use crate::settings::{Lookup, SettingError, flag, optional_url, required, retention, url};
 use crate::table::{Table, TableError};
 use crate::wechat::client::WeChat;
 
@@ -86,6 +86,11 @@ impl<'a> Start<'a> {
         Ok(Table::new(self.aws.dynamodb(&self.http), required(self.lookup, "GREENLIGHT_TABLE")?))
     }
 
+    /// The same for whoever writes what is kept for a while: as long as the settings say.
+    pub fn keeping_table(&self) -> Result<Table, StartError> {
+        Ok(self.table()?.keeping(retention(self.lookup)?))
+    }
+
     /// The bucket that `GREENLIGHT_BUCKET` names.
     pub fn bucket(&self) -> Result<Bucket, StartError> {
         Ok(Bucket::new(&self.aws, &self.http, required(self.lookup, "GREENLIGHT_BUCKET")?))
@@ -122,7 +127,7 @@ impl<'a> Start<'a> {
 
     /// All that it takes to have content judged, with WeChat reaching us at `GREENLIGHT_PUBLIC_URL`.
     pub fn checker(&self) -> Result<Checker, StartError> {
-        let table = self.table()?;
+        let table = self.keeping_table()?;
         Ok(Checker {
             access: self.wechat_access(&table)?,
             table,

@@ -15,6 +15,7 @@ mod moderators;
 mod queues;
 mod record;
 mod rejected;
+mod seals;
 mod submissions;
 mod tellings;
 mod traces;
@@ -26,6 +27,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use futures_util::future::try_join_all;
 
+use crate::domain::retention::Retention;
 use crate::error::Cause;
 
 pub use authors::Admission;
@@ -38,7 +40,8 @@ pub use keys::{DUE_SHARDS, submission_of};
 pub use queues::{Due, DueEntry, Listed, Page, place_by_author, place_in_feed};
 pub use record::is_day;
 pub use rejected::Rejected;
-pub use submissions::{TURNED_TO, submission_in};
+pub use seals::Evidence;
+pub use submissions::{TURNED, submission_in};
 pub use tellings::Telling;
 pub use traces::{Trace, TraceLink};
 pub use verdicts::{Judged, KnownVerdict};
@@ -48,6 +51,7 @@ pub use verdicts::{Judged, KnownVerdict};
 pub struct Table {
     client: Client,
     name: String,
+    retention: Retention,
 }
 
 /// The table did not do what it was asked.
@@ -98,9 +102,15 @@ impl TableError {
 }
 
 impl Table {
-    /// The table of that name.
+    /// The table of that name, where what is written stays as long as it does by default.
     pub fn new(client: Client, name: impl Into<String>) -> Self {
-        Self { client, name: name.into() }
+        Self { client, name: name.into(), retention: Retention::default() }
+    }
+
+    /// The same, where what is written stays for these periods.
+    #[must_use]
+    pub fn keeping(self, retention: Retention) -> Self {
+        Self { retention, ..self }
     }
 
     /// Opens as many connections as the first request uses at once, so that it need not: asks for an item that does not exist.

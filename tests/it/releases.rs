@@ -27,7 +27,7 @@ const ADDED: [&str; 11] = [
     "doc.parts[].d[].v: text",
     "doc.parts[].d[].w: number",
     "link.b[]: text",
-    "turned_to: text",
+    "turn: S",
 ];
 
 /// What stands under keys that the releases before never ask for.

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use greenlight::metrics::{DIMENSION, Metric, NAMESPACE};
-use greenlight::table::TURNED_TO;
+use greenlight::table::TURNED;
 use greenlight_local::simulator::ReleaseOrder;
 use greenlight_local::stack::TABLE;
 use greenlight_tests::console::Visitor;
@@ -335,7 +335,7 @@ fn the_stream_gives_tellings_and_changes_of_state_alone_and_nothing_blocks_it_fo
     let patterns: Vec<Value> = filters.iter().map(pattern).collect();
     let tellings = json!({"eventName": ["INSERT"], "dynamodb": {"Keys": {"sk": {"S": [{"prefix": "O#"}]}}}});
     let turned = json!({"S": [{"exists": true}]});
-    let image = json!({TURNED_TO: turned});
+    let image = json!({TURNED: turned});
     let turns = json!({"dynamodb": {"Keys": {"sk": {"S": ["S"]}}, "NewImage": image}});
     assert_eq!(patterns, [tellings, turns]);
     let (_, late) = resources("AWS::CloudWatch::Alarm").find(|(id, _)| *id == "PublishDecisionsLateAlarm").unwrap();

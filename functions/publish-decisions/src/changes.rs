@@ -6,7 +6,7 @@ use std::collections::HashMap;
 
 use greenlight::domain::deed::Deed;
 use greenlight::domain::ids::{AppId, SubmissionId};
-use greenlight::table::{TURNED_TO, TableError, Telling, submission_in, submission_of};
+use greenlight::table::{TURNED, TableError, Telling, submission_in, submission_of};
 use serde::{Deserialize, Serialize};
 
 /// A batch of changes, in the order in which they were made.
@@ -74,7 +74,7 @@ impl Change {
 
     /// Whether it is a submission's that changed its state, or made it, by no moderator's deed.
     pub fn is_turn(&self) -> bool {
-        self.dynamodb.keys.sk.text == "S" && self.dynamodb.new_image.0.contains_key(TURNED_TO)
+        self.dynamodb.keys.sk.text == "S" && self.dynamodb.new_image.0.contains_key(TURNED)
     }
 
     /// Whether it is one of those two. (The mapping delivers no other.)

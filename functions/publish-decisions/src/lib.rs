@@ -54,7 +54,7 @@ impl PublishDecisions {
     /// Reads the settings, reads the secret, and opens the connection to the table.
     pub async fn start(lookup: &Lookup<'_>, clock: Clock) -> Result<Self, StartError> {
         let start = Start::new(lookup, clock)?;
-        let (table, poster) = (start.table()?, start.poster()?);
+        let (table, poster) = (start.keeping_table()?, start.poster()?);
         let (secrets, connected) = tokio::join!(start.secrets(), table.connect(1));
         connected?;
         Ok(Self {

@@ -59,7 +59,7 @@ impl ReceivePush {
     /// Reads the settings, reads the secret, and opens the connections to the table.
     pub async fn start(lookup: &Lookup<'_>, clock: Clock) -> Result<Self, StartError> {
         let start = Start::new(lookup, clock)?;
-        let table = start.table()?;
+        let table = start.keeping_table()?;
         let (secrets, connected) = tokio::join!(start.secrets(), table.connect(AT_ONCE));
         connected?;
         Ok(Self { table, secrets: secrets?, clock: start.clock(), poster: start.poster()? })

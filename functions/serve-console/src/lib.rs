@@ -8,6 +8,8 @@ mod author_page;
 mod case_view;
 mod deeds;
 mod entering;
+mod evidence;
+mod exhibits;
 mod marks;
 mod media;
 mod people;
@@ -58,7 +60,7 @@ impl ServeConsole {
     /// Reads the settings, and opens the connections to the table that a page uses.
     pub async fn start(lookup: &Lookup<'_>, clock: Clock) -> Result<Self, StartError> {
         let start = Start::new(lookup, clock)?;
-        let table = start.table()?;
+        let table = start.keeping_table()?;
         let console_url = optional_url(lookup, "GREENLIGHT_CONSOLE_URL")?;
         table.connect(1).await?;
         Ok(Self { table, bucket: start.bucket()?, clock: start.clock(), console_url })
@@ -95,6 +97,10 @@ impl ServeConsole {
             .route("/console/record", get(record_page::show))
             .route("/console/record/exports", post(record_page::export))
             .route("/console/openids", post(record_page::find_openid))
+            .route("/console/holds", post(evidence::put_on_hold))
+            .route("/console/seals", post(evidence::open))
+            .route("/console/seals/media", post(evidence::open_medium))
+            .route("/console/exports", post(evidence::export))
             .route("/console/reasons", get(people::show_reasons).post(people::set_reasons))
             .fallback(answer::not_found)
             .method_not_allowed_fallback(answer::method_not_allowed)

@@ -36,9 +36,9 @@ fn set(headers: &mut HeaderMap, name: HeaderName, value: &str) {
 }
 
 /// What a moderator may look at, and where its bytes lie.
-struct Shown {
-    medium: Medium,
-    key: String,
+pub(crate) struct Shown {
+    pub(crate) medium: Medium,
+    pub(crate) key: String,
 }
 
 async fn find_medium(console: &ServeConsole, path: InPath, head: &Parts) -> Result<Shown, Problem> {
@@ -75,15 +75,20 @@ async fn serve_preview(console: &ServeConsole, path: InPath, head: &Parts) -> Re
             Err(error) => return Err(error.into()),
         }
     }
-    serve_whole(console, &shown, head).await
+    serve_whole(console, &shown, &head.headers).await
 }
 
-async fn serve_whole(console: &ServeConsole, shown: &Shown, head: &Parts) -> Result<Response, Problem> {
+/// A medium, or the part of it that the headers ask for.
+pub(crate) async fn serve_whole(
+    console: &ServeConsole,
+    shown: &Shown,
+    headers: &HeaderMap,
+) -> Result<Response, Problem> {
     let medium = &shown.medium;
     let mut response = Response::new(Body::empty());
     describe(response.headers_mut(), medium.media_type);
     set(response.headers_mut(), ACCEPT_RANGES, "bytes");
-    let (first, last) = match one_range(&head.headers, medium.size) {
+    let (first, last) = match one_range(headers, medium.size) {
         Range::Whole => (0, medium.size.saturating_sub(1)),
         Range::Part(first, last) => (first, last),
         Range::Unsatisfiable => {
@@ -93,7 +98,7 @@ async fn serve_whole(console: &ServeConsole, shown: &Shown, head: &Parts) -> Res
         }
     };
     let last = last.min(first.saturating_add(MOST - 1));
-    let is_part = (first, last) != (0, medium.size.saturating_sub(1)) || head.headers.contains_key(http::header::RANGE);
+    let is_part = (first, last) != (0, medium.size.saturating_sub(1)) || headers.contains_key(http::header::RANGE);
     let range = is_part.then(|| format!("bytes={first}-{last}"));
     let read = console.bucket.read(&shown.key, range).await;
     let stream = read.map_err(|error| match error {
@@ -118,7 +123,7 @@ async fn serve_whole(console: &ServeConsole, shown: &Shown, head: &Parts) -> Res
 
 pub(crate) async fn whole(State(console): State<Arc<ServeConsole>>, path: InPath, request: Request) -> Response {
     let (head, _) = request.into_parts();
-    let reply = async { serve_whole(&console, &find_medium(&console, path, &head).await?, &head).await };
+    let reply = async { serve_whole(&console, &find_medium(&console, path, &head).await?, &head.headers).await };
     answer(&Door::of(&console, &head), reply.await)
 }
 

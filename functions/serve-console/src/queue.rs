@@ -28,10 +28,10 @@ pub(crate) struct Flash {
 
 /// A choice in a filter.
 #[derive(Debug)]
-struct Choice {
-    value: &'static str,
-    name: &'static str,
-    chosen: bool,
+pub(crate) struct Choice {
+    pub(crate) value: &'static str,
+    pub(crate) name: &'static str,
+    pub(crate) chosen: bool,
 }
 
 /// Cases of the same author, or with the same content.
@@ -60,7 +60,7 @@ struct QueuePage<'a> {
 }
 
 /// The deeds that a page tells of, by the names in its address.
-pub(crate) const DEEDS: [&str; 8] = ["approve", "reject", "skip", "escalate", "note", "ban", "undo", "lift"];
+pub(crate) const DEEDS: [&str; 9] = ["approve", "reject", "skip", "escalate", "note", "ban", "undo", "lift", "hold"];
 
 impl Flash {
     /// Reads what the address says of the deed before. Only what we know is shown: anyone may write an address.
@@ -78,6 +78,7 @@ impl Flash {
             Some("note") => vec![w.did_note.to_owned()],
             Some("lift") => vec![w.did_lift.to_owned()],
             Some("ban") => vec![w.did_ban.to_owned()],
+            Some("hold") => vec![w.did_hold.to_owned()],
             _ => Vec::new(),
         };
         if left > 0 {

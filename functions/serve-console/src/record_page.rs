@@ -20,6 +20,7 @@ use http::{HeaderValue, StatusCode};
 
 use crate::ServeConsole;
 use crate::answer::{Frame, answer, page, see_other};
+use crate::queue::Choice;
 use crate::visit::{Door, Visit};
 use crate::wanted::{MODERATORS, Wanted, no_day};
 use crate::words::Words;
@@ -81,15 +82,8 @@ struct RecordPage<'a> {
     next: Option<String>,
 }
 
-/// What may be chosen in a list.
-struct Choice {
-    value: &'static str,
-    name: &'static str,
-    is_chosen: bool,
-}
-
-fn choice(value: &'static str, name: &'static str, is_chosen: bool) -> Choice {
-    Choice { value, name, is_chosen }
+fn choice(value: &'static str, name: &'static str, chosen: bool) -> Choice {
+    Choice { value, name, chosen }
 }
 
 fn doers(w: &Words, filter: &DeedFilter) -> Vec<Choice> {
@@ -282,7 +276,10 @@ impl Words {
             Act::LockedOut => ("停用审核员", "locked a moderator out"),
             Act::SetRules => ("修改规则", "changed the rules"),
             Act::SearchedOpenid => ("按 openid 查找", "searched by openid"),
-            Act::Exported => ("导出记录", "exported the record"),
+            Act::Exported => ("导出", "took away as a file"),
+            Act::Held => ("保全", "put on hold"),
+            Act::Released => ("解除保全", "took a hold away"),
+            Act::OpenedSeal => ("查看封存内容", "opened a seal"),
         };
         self.language.choose(zh, en)
     }

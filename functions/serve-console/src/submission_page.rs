@@ -20,6 +20,7 @@ use crate::ServeConsole;
 use crate::answer::{Frame, answer, page, see_other};
 use crate::case_view::{CaseView, ReasonView, answered_by, finding, reasons};
 use crate::deeds;
+use crate::evidence::EvidenceView;
 use crate::queue::Flash;
 use crate::visit::{Door, Visit};
 use crate::words::Words;
@@ -48,6 +49,7 @@ struct SubmissionPage<'a> {
     f: Frame<'a>,
     flash: Flash,
     case: CaseView,
+    evidence: EvidenceView,
     checks: Vec<CheckView>,
     decisions: Vec<DecisionView>,
     reasons: Vec<ReasonView<'a>>,
@@ -137,6 +139,7 @@ pub(crate) async fn show(
         let template = SubmissionPage {
             flash: Flash::of(&f, &query(head.uri.query())),
             case: CaseView::of(w, &submission, &standing, who, visit.now).answering(&answered),
+            evidence: EvidenceView::of(&submission, visit.now),
             checks: checks(w, &submission),
             decisions: records.iter().map(|record| decision_view(w, record)).collect(),
             reasons: reasons(w, &desk.reasons),

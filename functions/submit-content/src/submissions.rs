@@ -1,11 +1,13 @@
 //! Submissions: made, read, listed, withdrawn.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::response::Response;
 use greenlight::api::body::{query, read_body};
 use greenlight::api::caller::{Caller, Who};
+use greenlight::api::client_ip::{ClientIp, take_client_ip};
 use greenlight::api::fields::Fields;
 use greenlight::api::language::Language;
 use greenlight::api::problem::{Fault, Problem};
@@ -38,7 +40,7 @@ fn invalid_submission(faults: Vec<Fault>) -> Problem {
 
 impl SubmitContent {
     /// Reads and checks a request to submit.
-    async fn parse(&self, body: &[u8], caller: &Caller) -> Result<SubmitRequest, Problem> {
+    async fn parse(&self, body: &[u8], caller: &Caller, sender: Option<ClientIp>) -> Result<SubmitRequest, Problem> {
         let mut fields = Fields::parse(body)?;
         let named = fields.text("openid");
         let openid = caller.author(named.as_deref())?;
@@ -77,6 +79,7 @@ impl SubmitContent {
         let reply_to = take_reply_to(&mut fields);
         let context = take_context(&mut fields, caller);
         let retain = take_retain(&mut fields, channel.as_ref());
+        let client_ip = take_sender(&mut fields, caller, sender);
         if content == Content::default() && !some_media {
             fields.fault(
                 "text",
@@ -109,6 +112,7 @@ impl SubmitContent {
             reply_to,
             context,
             retain,
+            client_ip,
         })
     }
 
@@ -203,6 +207,22 @@ fn take_context(fields: &mut Fields, caller: &Caller) -> Option<Context> {
     Some(context).filter(|context| *context != Context::default())
 }
 
+/// From which address an author submits: an author's own request tells by itself, the owner's backend names it or nobody does.
+fn take_sender(fields: &mut Fields, caller: &Caller, sender: Option<ClientIp>) -> Option<IpAddr> {
+    let named = take_client_ip(fields);
+    match caller.who {
+        Who::Owner => named,
+        Who::Author(_) => {
+            if named.is_some() {
+                let (zh, en) =
+                    ("只能由您的服务器用 server key 提供。", "Only your backend, with a server key, may give it.");
+                fields.fault("client_ip", zh, en);
+            }
+            sender.map(|ClientIp(sender)| sender)
+        }
+    }
+}
+
 fn take_retain(fields: &mut Fields, channel: Option<&Channel>) -> Retain {
     let Some(name) = fields.text("retain") else { return Retain::Always };
     let Some(retain) = Retain::ALL.into_iter().find(|retain| retain.as_str() == name) else {
@@ -263,7 +283,8 @@ pub(crate) async fn create(State(function): State<Arc<SubmitContent>>, request: 
     let reply = async {
         let caller = Caller::required(&head.headers, &function.secrets, &function.clock).await?;
         let body = read_body(&head.headers, body, TEXT_BODY_LIMIT).await?;
-        let request = function.parse(&body, &caller).await?;
+        let sender = head.extensions.get::<ClientIp>().copied();
+        let request = function.parse(&body, &caller, sender).await?;
         let (checker, bucket) = (&function.checker, &function.bucket);
         let submitted = submit(checker, bucket, &caller.app, request, &function.rates, function.author_waits).await;
         let (status, submission) = match submitted.map_err(refused)? {

@@ -5,9 +5,8 @@
 
 use std::future::IntoFuture;
 use std::io;
-use std::net::SocketAddr;
 
-use axum::serve::{Listener, ListenerExt};
+use axum::serve::{ListenerExt, TapIo};
 use greenlight::error::Cause;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
@@ -63,7 +62,7 @@ impl Engine {
 
 /// `listener`, whose connections send each part of an answer at once. Else what follows an answer's head, as a file does,
 /// waits until the head's receipt is confirmed, which a peer puts off for 40 ms.
-pub fn undelayed(listener: TcpListener) -> impl Listener<Io = TcpStream, Addr = SocketAddr> {
+pub fn undelayed(listener: TcpListener) -> TapIo<TcpListener, impl FnMut(&mut TcpStream) + Send + 'static> {
     listener.tap_io(|stream| {
         // An error means that the peer has already gone.
         let _ = stream.set_nodelay(true);

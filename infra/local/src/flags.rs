@@ -66,6 +66,18 @@ pub struct Flags {
     /// A file of certificates in PEM to trust besides the public ones.
     #[arg(long, value_name = "FILE", env = "GREENLIGHT_CA_FILE", hide_env_values = true)]
     pub ca_file: Option<String>,
+    /// The record of what was done: for how many days it is kept (400 by default).
+    #[arg(long, value_name = "DAYS", env = "GREENLIGHT_KEEP_RECORD_DAYS", hide_env_values = true)]
+    pub keep_record_days: Option<String>,
+    /// That a person has rejected a content: for how many days it is kept (400 by default).
+    #[arg(long, value_name = "DAYS", env = "GREENLIGHT_KEEP_REJECTED_DAYS", hide_env_values = true)]
+    pub keep_rejected_days: Option<String>,
+    /// From which address something was submitted; 0 keeps nothing of it: for how many days it is kept (200 by default).
+    #[arg(long, value_name = "DAYS", env = "GREENLIGHT_KEEP_EVIDENCE_DAYS", hide_env_values = true)]
+    pub keep_evidence_days: Option<String>,
+    /// What was withdrawn before it was public, under seal; 0 erases it at once: for how many days it is kept (200 by default).
+    #[arg(long, value_name = "DAYS", env = "GREENLIGHT_KEEP_SEALED_DAYS", hide_env_values = true)]
+    pub keep_sealed_days: Option<String>,
     /// The address to listen on.
     #[arg(
         long,

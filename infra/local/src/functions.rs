@@ -1,13 +1,15 @@
 //! The functions as one: each started as on Lambda, their routers behind one address.
 
+use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use accept_upload::AcceptUpload;
 use axum::Router;
-use axum::extract::Request;
+use axum::extract::{ConnectInfo, Request};
 use greenlight::api::base_path::first_of;
+use greenlight::api::client_ip::ClientIp;
 use greenlight::domain::clock::Clock;
 use greenlight::start::StartError;
 use publish_decisions::PublishDecisions;
@@ -28,6 +30,15 @@ use crate::read_to_end::Rest;
 const AT_ONCE: usize = 256;
 /// How long one of them keeps its place; then the next may begin beside it. Whoever sends slowly holds up nobody for longer.
 const PLACE_KEPT: Duration = Duration::from_secs(5);
+
+/// From which address a request comes: of one that comes from this machine itself, what the proxy says that stands before us
+/// (the last address of `X-Forwarded-For`, which is the proxy's own word).
+fn sender(head: &http::request::Parts) -> Option<IpAddr> {
+    let ConnectInfo(peer) = head.extensions.get::<ConnectInfo<SocketAddr>>()?;
+    let forwarded = head.headers.get_all("x-forwarded-for").iter().next_back().and_then(|value| value.to_str().ok());
+    let forwarded = forwarded.and_then(|value| value.rsplit(',').next()?.trim().parse().ok());
+    Some(forwarded.filter(|_| peer.ip().is_loopback()).unwrap_or(peer.ip()))
+}
 
 /// All functions of the bundle.
 #[derive(Clone, Debug)]
@@ -126,7 +137,10 @@ impl Functions {
                 },
             };
             let (router, line) = (router.clone(), waits.then(|| Arc::clone(&line)));
-            let (head, body) = request.into_parts();
+            let (mut head, body) = request.into_parts();
+            if let Some(sender) = sender(&head) {
+                head.extensions.insert(ClientIp(sender));
+            }
             let (body, rest) = Rest::of(body);
             async move {
                 // It is never closed.

@@ -180,6 +180,13 @@ impl Started {
         settings.insert("GREENLIGHT_FORMS_URL", format!("{}{FORMS}", public_url.trim_end_matches('/')));
         settings.insert("GREENLIGHT_ALLOW_PRIVATE", flags.allow_private.to_string());
         settings.extend(flags.ca_file.clone().map(|file| ("GREENLIGHT_CA_FILE", file)));
+        let periods = [
+            ("GREENLIGHT_KEEP_RECORD_DAYS", &flags.keep_record_days),
+            ("GREENLIGHT_KEEP_REJECTED_DAYS", &flags.keep_rejected_days),
+            ("GREENLIGHT_KEEP_EVIDENCE_DAYS", &flags.keep_evidence_days),
+            ("GREENLIGHT_KEEP_SEALED_DAYS", &flags.keep_sealed_days),
+        ];
+        settings.extend(periods.into_iter().filter_map(|(name, days)| Some((name, days.clone()?))));
         let setting = |function: &'static str, name: &str| match (function, name) {
             // Browsers tell it where it is reached; only links have to know.
             ("serve-console", "GREENLIGHT_CONSOLE_URL") => None,
@@ -195,6 +202,10 @@ impl Started {
                 .replace("GREENLIGHT_FORMS_URL", "--public-url")
                 .replace("GREENLIGHT_WECHAT_URL", "--wechat-url")
                 .replace("GREENLIGHT_CA_FILE", "--ca-file")
+                .replace("GREENLIGHT_KEEP_RECORD_DAYS", "--keep-record-days")
+                .replace("GREENLIGHT_KEEP_REJECTED_DAYS", "--keep-rejected-days")
+                .replace("GREENLIGHT_KEEP_EVIDENCE_DAYS", "--keep-evidence-days")
+                .replace("GREENLIGHT_KEEP_SEALED_DAYS", "--keep-sealed-days")
         })?;
         if let (Some(simulator), Some(data)) = (&simulator, &data) {
             let file = data.path().join("simulator.json");
@@ -239,6 +250,8 @@ impl Started {
             Some(page) => page.before(router)?,
             None => router,
         };
+        // Who sends is told beside each request.
+        let router = router.into_make_service_with_connect_info::<SocketAddr>();
         let serving = axum::serve(undelayed(listener), router).with_graceful_shutdown(async move {
             // The sender lives as long as this.
             let _ = told.wait_for(|stop| *stop).await;

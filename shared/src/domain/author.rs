@@ -154,6 +154,11 @@ impl Author {
         self.ban = ban;
     }
 
+    /// Who it is, for WeChat.
+    pub fn openid(&self) -> &OpenId {
+        &self.openid
+    }
+
     /// The ban that was set last, in force or over.
     pub fn ban(&self) -> Option<&Ban> {
         self.ban.as_ref()

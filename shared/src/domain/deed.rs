@@ -40,13 +40,19 @@ pub enum Act {
     SetRules,
     /// Looked for an author by openid.
     SearchedOpenid,
-    /// Took a day of the record away as a file.
+    /// Took a day of the record, or all about a submission or an author, away as a file.
     Exported,
+    /// Put a hold on a submission: nothing of it is erased.
+    Held,
+    /// Took a hold away.
+    Released,
+    /// Looked at what is under seal.
+    OpenedSeal,
 }
 
 impl Act {
     /// All of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 17] = [
         Self::Submitted,
         Self::Decided,
         Self::LeftToPeople,
@@ -61,6 +67,9 @@ impl Act {
         Self::SetRules,
         Self::SearchedOpenid,
         Self::Exported,
+        Self::Held,
+        Self::Released,
+        Self::OpenedSeal,
     ];
 
     /// Our name for it.
@@ -80,6 +89,9 @@ impl Act {
             Self::SetRules => "set_rules",
             Self::SearchedOpenid => "searched_openid",
             Self::Exported => "exported",
+            Self::Held => "held",
+            Self::Released => "released",
+            Self::OpenedSeal => "opened_seal",
         }
     }
 }

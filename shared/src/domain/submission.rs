@@ -6,6 +6,7 @@ mod event;
 mod fetched;
 mod part;
 mod queue;
+mod seal;
 mod telling;
 #[cfg(test)]
 mod tests;
@@ -21,6 +22,7 @@ pub use event::{Check, Event, Failure, ModeratorDecision, NotDecided, Paused};
 pub use fetched::Fetched;
 pub use part::{Attempt, Ended, GivenUp, Part, PartName, PartState};
 pub use queue::{DueKind, Queue};
+pub use seal::Hold;
 pub use transitions::{ASK_LEASE, MAX_ATTEMPTS, PATIENCE, PUSH_WITHIN, WAITING_LOOK};
 
 pub use undo::{NotUndone, UNDO_WITHIN, Undo};
@@ -309,6 +311,12 @@ pub struct Submission {
     /// Once withdrawn, or decided if it is not retained: when its bytes are to be erased; none when they are gone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub erase_due: Option<Timestamp>,
+    /// Since its end was sealed: when the seal ends, unless a hold is longer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sealed: Option<Timestamp>,
+    /// A lead holds it: nothing of it is erased.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold: Option<Hold>,
     /// Its bytes were erased once; the second pass catches what was still being copied at the first.
     #[serde(default, skip_serializing_if = "is_false")]
     pub erased_once: bool,
@@ -448,6 +456,8 @@ impl Submission {
             created_at: now,
             due: Some(now),
             erase_due: None,
+            sealed: None,
+            hold: None,
             erased_once: false,
             moved: 0,
             turned: true,

@@ -1,5 +1,6 @@
 //! Takes a submission: admits it, copies its media, writes it, asks WeChat.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use data_encoding::BASE64URL_NOPAD;
@@ -21,7 +22,7 @@ use crate::domain::submission::{
 };
 use crate::domain::text::Content;
 use crate::error::chain;
-use crate::table::{Admission, Admitting, Consistency, Judged, Saved, Table, TableError};
+use crate::table::{Admission, Admitting, Consistency, Evidence, Judged, Saved, Table, TableError};
 
 /// An upload that a submission is made of.
 #[derive(Clone, Debug)]
@@ -71,6 +72,8 @@ pub struct SubmitRequest {
     pub context: Option<Context>,
     /// How long text and media are kept.
     pub retain: Retain,
+    /// From which address the author submits, where it is known.
+    pub client_ip: Option<IpAddr>,
 }
 
 /// What became of it.
@@ -197,9 +200,20 @@ pub async fn submit(
     let id = keyed.clone().unwrap_or_else(SubmissionId::random);
     let now = clock.now();
     author.clone().admit_submission(&id, request.actor, rates, now)?;
-    let admit = table.change(author, |author| {
+    let counted = table.change(author, |author| {
         author.admit_submission(&id, request.actor, rates, clock.now()).map(Some).map_err(SubmitError::from)
     });
+    let proven = async {
+        match request.client_ip {
+            Some(client_ip) => table.keep_evidence(&id, Evidence { client_ip, at: now }).await,
+            None => Ok(()),
+        }
+    };
+    // What may not be submitted leaves no trace of where it came from.
+    let admit = async {
+        counted.await?;
+        Ok::<_, SubmitError>(proven.await?)
+    };
     let medium = |upload: &Uploaded| Medium {
         media_type: upload.media_type,
         sha256: upload.sha256,

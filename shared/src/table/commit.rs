@@ -126,6 +126,7 @@ impl Table {
             beside.push(self.telling_of(submission)?);
         }
         beside.extend(self.case_moved(before, submission)?);
+        beside.extend(self.sealed(before, submission)?);
         let saved = self.write(submission, &beside).await?;
         if matches!(saved, Saved::Done) {
             record_change(before, submission);
@@ -144,6 +145,10 @@ impl Table {
             let standing = self.others_of_chain(submission).await?;
             let (mut changed, mut others) = (submission.clone(), standing.clone());
             changed.move_chain(before, &mut others);
+            let mut seals: Vec<_> = self.sealed(before, &mut changed)?.into_iter().collect();
+            for (standing, other) in standing.iter().zip(&mut others) {
+                seals.extend(self.sealed(Some(standing), other)?);
+            }
             let moved: Vec<_> = standing.iter().zip(&others).filter(|(standing, other)| standing != other).collect();
             let mut puts = moved.iter().map(|(_, other)| self.put_of_chain(other)).collect::<Result<Vec<_>, _>>()?;
             let all = moved.iter().map(|(standing, other)| (Some(*standing), *other)).chain([(before, &changed)]);
@@ -153,7 +158,7 @@ impl Table {
                 }
                 puts.extend(self.case_moved(before, after)?);
             }
-            match self.write(&mut changed, &[puts.as_slice(), beside].concat()).await {
+            match self.write(&mut changed, &[puts.as_slice(), beside, &seals].concat()).await {
                 Ok(Saved::Done) => {
                     record_change(before, &changed);
                     moved.iter().for_each(|(standing, other)| record_change(Some(standing), other));
@@ -166,6 +171,17 @@ impl Table {
             }
         }
         Err(TableError::Contended { key: submission.key().0 })
+    }
+
+    /// Seals what a change erases, where that has to be kept; the write that keeps it.
+    fn sealed(
+        &self,
+        before: Option<&Submission>,
+        after: &mut Submission,
+    ) -> Result<Option<TransactWriteItem>, TableError> {
+        let is_sealed = after.seal(before, self.retention.sealed);
+        let kept = before.zip(after.sealed_until()).filter(|_| is_sealed);
+        kept.map(|(before, until)| self.put_under_seal(before, until)).transpose()
     }
 
     /// The root of a submission's chain, its members, and what the submission replaces if it is new; not the submission itself.

@@ -1,7 +1,5 @@
 //! The record of what was done, a partition for each app and day in Beijing. It is only ever added to.
 
-use std::time::Duration;
-
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
 
@@ -12,16 +10,15 @@ use crate::domain::deed::Deed;
 use crate::domain::deed_filter::DeedFilter;
 use crate::domain::ids::{AppId, UrlSecret};
 
-/// How long a deed stands in the record.
-const KEPT_FOR: Duration = Duration::from_secs(400 * 24 * 3600);
-
 /// How many deeds one page with a filter passes over before whoever asks has to go on: some ten megabytes.
 const MOST_LOOKED_AT: usize = 30_000;
 
-/// A place in the record of a day: time, submission, version; or, where there is no submission, something at random.
+/// A place in the record of a day: time, submission, version; or, of what made no version of a submission, something at random.
 fn place_of(deed: &Deed) -> String {
-    let what = deed.submission.as_ref().map_or_else(|| UrlSecret::random().as_str().to_owned(), ToString::to_string);
-    format!("{}#{what}#{}", keys::moment(deed.at), deed.version.unwrap_or(0))
+    match (&deed.submission, deed.version) {
+        (Some(id), Some(version)) => format!("{}#{id}#{version}", keys::moment(deed.at)),
+        _ => format!("{}#{}", keys::moment(deed.at), UrlSecret::random().as_str()),
+    }
 }
 
 fn deed_in(item: &Item) -> Result<(String, Deed), TableError> {
@@ -36,7 +33,7 @@ impl Table {
         let doc = json(deed, &partition)?;
         let mut item = key(partition, &place_of(deed));
         item.insert("doc".to_owned(), text(doc));
-        let expires = deed.at.plus(KEPT_FOR).unix_seconds().to_string();
+        let expires = deed.at.plus(self.retention.record).unix_seconds().to_string();
         item.insert("expires_at".to_owned(), AttributeValue::N(expires));
         Ok(item)
     }

@@ -1,7 +1,6 @@
 //! Content that a person has rejected, so that it does not become public by coming once more.
 
 use std::collections::HashMap;
-use std::time::Duration;
 
 use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, Update};
@@ -12,8 +11,6 @@ use crate::domain::clock::Timestamp;
 use crate::domain::ids::{AppId, SubmissionId};
 use crate::domain::sha256::Sha256;
 
-/// How long it is kept that a person has rejected something.
-const KEPT_FOR: Duration = Duration::from_secs(400 * 24 * 3600);
 /// The sort key.
 const REJECTED: &str = "B";
 
@@ -45,7 +42,7 @@ impl Table {
         of: &SubmissionId,
         now: Timestamp,
     ) -> Result<Update, TableError> {
-        let expires = AttributeValue::N(now.plus(KEPT_FOR).unix_seconds().to_string());
+        let expires = AttributeValue::N(now.plus(self.retention.rejected).unix_seconds().to_string());
         Update::builder()
             .table_name(&self.name)
             .set_key(Some(key(keys::rejected(app, content), REJECTED)))

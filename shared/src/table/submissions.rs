@@ -10,8 +10,9 @@ use crate::domain::clock::Timestamp;
 use crate::domain::ids::SubmissionId;
 use crate::domain::submission::{DueKind, Queue, Submission};
 
-/// The attribute of a submission's item that only a write has which changed its state.
-pub const TURNED_TO: &str = "turned_to";
+/// The attribute of a submission's item that only a write has which changed its state. Its name is short, for each kilobyte of an
+/// item is a write.
+pub const TURNED: &str = "turn";
 
 impl Document for Submission {
     fn key(&self) -> (String, &'static str) {
@@ -45,7 +46,7 @@ impl Document for Submission {
         ];
         // The stream delivers what carries this, and the record is made of it; a moderator's deeds stand there already.
         if self.turned && !self.is_decided_by_moderator() {
-            index_keys.push((TURNED_TO, self.state.as_str().to_owned()));
+            index_keys.push((TURNED, "1".to_owned()));
         }
         let queue = match self.queue() {
             Some(Queue::Due { at }) => {

@@ -110,7 +110,8 @@ impl Stage {
         let table = &self.world.functions.submit_content.checker.table;
         let stored = table.submissions(&ids).await.map_err(|error| error.to_string())?;
         let due = stored.iter().filter_map(|submission| match submission.queue() {
-            Some(Queue::Due { at }) => {
+            // What is under seal waits for nothing but the end of a long time.
+            Some(Queue::Due { at }) if submission.sealed.is_none() || at <= self.world.now() => {
                 Some((at.since(self.world.now()), format!("{} {:?}", submission.id, submission.parts)))
             }
             _ => None,
