@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use data_encoding::BASE64URL_NOPAD;
+use futures_util::TryFutureExt;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use sha2::Digest;
@@ -197,9 +198,19 @@ pub async fn submit(
     let id = keyed.clone().unwrap_or_else(SubmissionId::random);
     let now = clock.now();
     author.clone().admit_submission(&id, request.actor, rates, now)?;
-    let admit = table.change(author, |author| {
+    let count = table.change(author, |author| {
         author.admit_submission(&id, request.actor, rates, clock.now()).map(Some).map_err(SubmitError::from)
     });
+    let external_id = request.external_id.clone().filter(|external_id| !external_id.is_empty());
+    let admit = async {
+        let note = async {
+            match &external_id {
+                Some(external_id) => table.note_external_id(&app.id, external_id, &id).await,
+                None => Ok(()),
+            }
+        };
+        tokio::try_join!(count, note.map_err(SubmitError::from)).map(drop)
+    };
     let medium = |upload: &Uploaded| Medium {
         media_type: upload.media_type,
         sha256: upload.sha256,
