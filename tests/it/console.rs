@@ -5,6 +5,7 @@ mod cases;
 mod deeds;
 mod entering;
 mod late;
+mod look_back;
 mod orders;
 mod pages;
 mod record;

@@ -16,10 +16,11 @@ use serde_json::{Value, json};
 
 /// What this release writes and the ones before did not: each must be such as their readers pass over. (They pass over every
 /// field of a document that they do not know, and write it again without.)
-const ADDED: [&str; 10] = [
+const ADDED: [&str; 11] = [
     "doc.media[].d[]: number",
     "doc.moved: number",
     "doc.parts[].a[].f[][]: number",
+    "doc.parts[].a[].t: number",
     "doc.parts[].d[].k: text",
     "doc.parts[].d[].l: number",
     "doc.parts[].d[].p: number",
@@ -30,7 +31,7 @@ const ADDED: [&str; 10] = [
 ];
 
 /// What stands under keys that the releases before never ask for.
-const ADDED_KINDS: [&str; 2] = ["S/C", "V/V"];
+const ADDED_KINDS: [&str; 3] = ["S/C", "V/V", "X/S"];
 
 /// The paths and types of everything in an item, by the kind of item.
 type Shapes = BTreeMap<String, BTreeSet<String>>;

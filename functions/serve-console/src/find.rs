@@ -62,14 +62,19 @@ pub(crate) async fn find(State(console): State<Arc<ServeConsole>>, request: Requ
     let reply = async {
         let visit = Visit::of(&console, &head).await?;
         let query = query(head.uri.query());
-        let named = query.iter().find(|(name, _)| name == "id").map(|(_, named)| named.trim()).unwrap_or_default();
+        let typed = query.iter().find(|(name, _)| name == "id").map(|(_, typed)| typed.as_str()).unwrap_or_default();
+        let named = typed.trim();
         if named.is_empty() {
             return Err(Problem::not_found());
         }
-        let (found, cut) = match by_id(&console, &visit, named).await? {
+        let (mut found, mut cut) = match by_id(&console, &visit, named).await? {
             Some(submission) => (vec![submission], false),
             None => by_external_id(&console, &visit, named).await?,
         };
+        // The owner's own name may begin or end with a space.
+        if found.is_empty() && typed != named {
+            (found, cut) = by_external_id(&console, &visit, typed).await?;
+        }
         match found.as_slice() {
             [] => Err(Problem::not_found()),
             [one] => Ok(see_other(&format!("{}/submissions/{}", door.base, one.id))),

@@ -130,11 +130,12 @@ fn checks_of(w: &Words, submission: &Submission, part: &Part, into: &mut Vec<Dat
         let number = index + 1;
         let trace = attempt.trace_id.as_ref().map(ToString::to_string).unwrap_or_default();
         let ended = end(w, submission, (part, index), attempt);
-        let (asked, answered) =
-            (w.language.choose("送检", "asked about"), w.language.choose("检查结束", "check ended"));
-        let row = |at: Option<Timestamp>, what: &str, why: String| Happening {
+        let asked = w.language.choose(&format!("第 {number} 次送检"), &format!("check {number} begun")).to_owned();
+        let answered =
+            w.language.choose(&format!("第 {number} 次检查结束"), &format!("check {number} ended")).to_owned();
+        let row = |at: Option<Timestamp>, what: String, why: String| Happening {
             at: at.map(Timestamp::in_beijing).unwrap_or_default(),
-            what: joined([name.clone(), format!("{what} {number}")]),
+            what: joined([name.clone(), what]),
             by: w.wechat.to_owned(),
             why,
             trace: trace.clone(),
