@@ -143,7 +143,7 @@ fn checks_of(w: &Words, submission: &Submission, part: &Part, into: &mut Vec<Dat
         let why = if ended.is_some() { String::new() } else { open(w, part, number == part.attempts.len()) };
         into.push((attempt.asked_at, row(Some(attempt.asked_at), asked, why)));
         if let Some(ended) = ended {
-            into.push((attempt.ended_at.unwrap_or(attempt.asked_at), row(attempt.ended_at, answered, ended)));
+            into.push((attempt.ended_at().unwrap_or(attempt.asked_at), row(attempt.ended_at(), answered, ended)));
         }
     }
 }

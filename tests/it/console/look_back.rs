@@ -39,13 +39,13 @@ async fn each_check_is_told_with_its_end_its_errcode_and_its_verdict() {
     world.behave(json!({"media_verdicts": [{"errcode": -1008}]}));
     let id = world.submit_media(&alice, &[picture(YELLOW, 3)]).await;
     world.simulator.idle().await;
-    let failed_at = world.stored(&id).await.parts[0].attempts[0].ended_at.unwrap();
+    let failed_at = world.stored(&id).await.parts[0].attempts[0].ended_at().unwrap();
     minutes(&world, 2).await;
     world.simulator.idle().await;
     let stored = world.stored(&id).await;
     let attempts = &stored.parts[0].attempts;
-    assert_eq!((attempts.len(), attempts[0].errcode, attempts[0].ended_at), (2, Some(-1008), Some(failed_at)));
-    assert!(attempts[1].ended_at.unwrap() > failed_at && attempts[1].asked_at > failed_at);
+    assert_eq!((attempts.len(), attempts[0].errcode, attempts[0].ended_at()), (2, Some(-1008), Some(failed_at)));
+    assert!(attempts[1].ended_at().unwrap() > failed_at && attempts[1].asked_at > failed_at);
     assert_eq!(stored.parts[0].verdict_of(1), stored.parts[0].verdict());
     let li = Visitor::enter(&world, 0, "li", "moderator").await;
     let case = li.queue().await.remove(0);
@@ -175,7 +175,7 @@ async fn a_repeat_is_not_found_twice_and_what_is_refused_is_not_found() {
     let world = World::start().await;
     let alice = world.log_in("alice").await;
     let li = Visitor::enter(&world, 0, "li", "moderator").await;
-    let body = json!({"idempotency_key": "k", "scene": "forum", "text": "好", "external_id": "once"});
+    let body = json!({"idempotency_key": "the-same-key", "scene": "forum", "text": "好", "external_id": "once"});
     for status in [201, 200] {
         world.submit(&alice, &body).await.expect(status);
         li.get(&find("once")).await.expect(303);

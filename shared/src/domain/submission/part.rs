@@ -63,9 +63,10 @@ pub struct Attempt {
     /// How it ended, if it ended without a verdict.
     #[serde(rename = "e", default, skip_serializing_if = "Option::is_none")]
     pub ended: Option<Ended>,
-    /// When it ended, with a verdict or without. None while it has not, and where an older release wrote it.
+    /// How many milliseconds after it was asked it ended, with a verdict or without: fewer digits than a moment. None while it
+    /// has not ended, and where an older release wrote it. [`Attempt::ended_at`] tells the moment.
     #[serde(rename = "t", default, skip_serializing_if = "Option::is_none")]
-    pub ended_at: Option<Timestamp>,
+    pub took_ms: Option<i64>,
     /// WeChat's errcode, if it ended with one.
     #[serde(rename = "c", default, skip_serializing_if = "Option::is_none")]
     pub errcode: Option<i64>,
@@ -183,6 +184,18 @@ fn is_zero_i64(value: &i64) -> bool {
     *value == 0
 }
 
+impl Attempt {
+    /// When it ended, as far as that was written.
+    pub fn ended_at(&self) -> Option<Timestamp> {
+        self.took_ms.map(|took| Timestamp(self.asked_at.0.saturating_add(took)))
+    }
+
+    /// Notes that it has ended now.
+    pub(super) fn end_at(&mut self, now: Timestamp) {
+        self.took_ms = Some(now.0.saturating_sub(self.asked_at.0));
+    }
+}
+
 impl Part {
     /// A part that WeChat has not been asked about.
     pub fn queued(name: PartName, due: Timestamp) -> Self {
@@ -214,9 +227,9 @@ impl Part {
             return one.verdict;
         }
         // Older releases did not write when anything ended: there the last attempt is the one that was judged.
-        let undated = self.attempts.iter().all(|other| other.ended_at.is_none()) && self.known.is_none();
+        let undated = self.attempts.iter().all(|other| other.took_ms.is_none()) && self.known.is_none();
         let is_last = attempt + 1 == self.attempts.len();
-        let judged = one.ended_at.is_some() || (undated && is_last && self.known_at.is_none());
+        let judged = one.took_ms.is_some() || (undated && is_last && self.known_at.is_none());
         self.verdict().filter(|_| judged)
     }
 

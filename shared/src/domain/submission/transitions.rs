@@ -70,7 +70,7 @@ impl Part {
             return false;
         };
         latest.ended = Some(Ended::Failed);
-        latest.ended_at = Some(now);
+        latest.end_at(now);
         latest.errcode = errcode;
         let asked_at = latest.asked_at;
         match failure {
@@ -125,7 +125,7 @@ impl Part {
             self.findings = if verdict.suggest == Suggest::Pass { Vec::new() } else { findings.to_vec() };
         }
         if holds && let Some(judged) = self.attempts.get_mut(attempt) {
-            judged.ended_at = Some(now);
+            judged.end_at(now);
             // Of one that had come to nothing before it has to be said that it brought the verdict that holds.
             judged.verdict = judged.ended.map(|_| verdict);
             if let Some(trace_id) = trace_id {
@@ -166,7 +166,7 @@ impl Part {
         };
         judged.unproven = true;
         judged.ended = Some(Ended::Failed);
-        judged.ended_at = Some(now);
+        judged.end_at(now);
         let unproven = self.attempts.iter().filter(|attempt| attempt.unproven).count();
         if unproven >= MAX_UNPROVEN || self.attempts_made() >= MAX_ATTEMPTS {
             self.state = PartState::Settled { verdict: Verdict { suggest: Suggest::Review, label: None } };
@@ -262,7 +262,7 @@ impl Submission {
         }
         entry.trace_id = Some(trace_id.clone());
         entry.ended = None;
-        entry.ended_at = None;
+        entry.took_ms = None;
         entry.errcode = None;
         if latest && matches!(part.state, PartState::Queued { .. }) {
             part.setbacks = 0;

@@ -6,7 +6,7 @@ use super::*;
 fn ends(submission: &Submission, name: PartName) -> Vec<(Option<Timestamp>, Option<i64>, Option<Suggest>)> {
     let part = part(submission, name);
     let end = |(index, attempt): (usize, &Attempt)| {
-        (attempt.ended_at, attempt.errcode, part.verdict_of(index).map(|verdict| verdict.suggest))
+        (attempt.ended_at(), attempt.errcode, part.verdict_of(index).map(|verdict| verdict.suggest))
     };
     part.attempts.iter().enumerate().map(end).collect()
 }
@@ -73,7 +73,7 @@ fn what_is_not_taken_keeps_its_errcode_until_it_is_tried_again() {
 fn the_last_attempt_that_an_older_release_wrote_is_the_one_that_was_judged() {
     let mut submission = begun(true, 0);
     submission.apply(&judged(TEXT, Suggest::Review), T0);
-    submission.parts[0].attempts[0].ended_at = None;
+    submission.parts[0].attempts[0].took_ms = None;
     assert_eq!(ends(&submission, TEXT), [(None, None, Some(Suggest::Review))]);
 }
 
