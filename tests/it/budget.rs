@@ -57,6 +57,23 @@ async fn a_text_costs_three_writes_and_one_read_until_decided_and_four_writes_wi
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_external_id_costs_exactly_one_write_more() {
+    let (world, alice) = warm().await;
+    let mut written = Vec::new();
+    for external_id in [None, Some("post-42")] {
+        let body = json!({"scene": "comment", "text": "今天天气真好", "external_id": external_id});
+        world.submit(&alice, &body).await.expect(201);
+        world.proxy.quiet().await;
+        let calls = world.proxy.calls();
+        let (writes, reads) = billed(&calls);
+        assert!(reads <= 1.0, "{}", listed(&calls));
+        written.push(writes);
+        world.proxy.forget_calls();
+    }
+    assert_eq!(written, [3.0, 4.0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_text_with_a_picture_stays_within_eleven_writes_and_twelve_with_a_channel_and_four_reads() {
     let (world, alice) = warm().await;
     for (channel, most, seed) in [(None, 11.0, 1), (Some("square"), 12.0, 2)] {

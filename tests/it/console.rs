@@ -6,6 +6,7 @@ mod deeds;
 mod entering;
 mod evidence;
 mod late;
+mod look_back;
 mod orders;
 mod pages;
 mod record;

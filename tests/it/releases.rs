@@ -20,6 +20,7 @@ const ADDED: [&str; 11] = [
     "doc.media[].d[]: number",
     "doc.moved: number",
     "doc.parts[].a[].f[][]: number",
+    "doc.parts[].a[].t: number",
     "doc.parts[].d[].k: text",
     "doc.parts[].d[].l: number",
     "doc.parts[].d[].p: number",
@@ -31,7 +32,7 @@ const ADDED: [&str; 11] = [
 ];
 
 /// What stands under keys that the releases before never ask for.
-const ADDED_KINDS: [&str; 2] = ["S/C", "V/V"];
+const ADDED_KINDS: [&str; 3] = ["S/C", "V/V", "X/S"];
 
 /// The paths and types of everything in an item, by the kind of item.
 type Shapes = BTreeMap<String, BTreeSet<String>>;

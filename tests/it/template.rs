@@ -160,6 +160,7 @@ async fn what_the_console_does() {
     lead.post("/notes", &[("case", &case), ("note", "a lamp")]).await.expect(303);
     lead.post("/decisions", &[("case", &case), ("deed", "approve")]).await.expect(303);
     lead.get(&format!("/submissions/{id}")).await.expect(200);
+    lead.get("/find?id=theirs").await.expect(404);
     let author = world.stored(&id).await.author.to_string();
     lead.get(&format!("/authors/{author}")).await.expect(200);
     lead.post("/bans", &[("author", &author), ("days", "9"), ("reason", "spam")]).await.expect(303);

@@ -10,6 +10,7 @@ mod deeds;
 mod entering;
 mod evidence;
 mod exhibits;
+mod find;
 mod marks;
 mod media;
 mod people;
@@ -17,6 +18,7 @@ mod queue;
 mod record_page;
 mod start_page;
 mod submission_page;
+mod timeline;
 mod visit;
 mod wanted;
 mod words;
@@ -86,7 +88,7 @@ impl ServeConsole {
             .route("/console/lifts", post(deeds::lift))
             .route("/console/bans", post(deeds::ban))
             .route("/console/handover", post(start_page::leave_note))
-            .route("/console/find", get(submission_page::find))
+            .route("/console/find", get(find::find))
             .route("/console/submissions/{id}", get(submission_page::show))
             .route("/console/authors/{author}", get(author_page::show))
             .route("/console/media/{id}/{index}", get(media::whole))

@@ -79,8 +79,9 @@ words! {
     handover_none: "还没有留言。", "There is none.";
     handover_hint: "写给下一班的同事；作者看不到。", "For whoever works next; authors never see it.";
     save: "保存", "Save";
-    find: "按编号查找", "Find by id";
-    find_hint: "内容编号（26 个字符）", "A submission's id (26 characters)";
+    find: "查找内容", "Find a submission";
+    find_hint: "内容编号（26 个字符），或 external_id", "A submission's id (26 characters), or an external_id";
+    found_cut: "最多列出五十条。", "No more than fifty are listed.";
     open: "打开", "Open";
     filter: "筛选", "Filter";
     all: "全部", "all";
@@ -151,11 +152,10 @@ words! {
     made: "提交时间（北京时间）", "Submitted at (Beijing time)";
     state: "状态", "State";
     checks: "微信的检查", "WeChat's checks";
-    part: "部分", "Part";
-    verdict: "结果", "Verdict";
-    asked_at: "检查时间（北京时间）", "Asked at (Beijing time)";
     trace: "trace_id", "trace_id";
-    decisions: "人工决定", "What people decided";
+    timeline: "经过", "What happened";
+    was_made: "提交", "submitted";
+    taken_back: "撤销决定", "decision taken back";
     from_to: "状态变化", "From, to";
     by: "由", "By";
     at: "时间（北京时间）", "At (Beijing time)";

@@ -4,6 +4,7 @@ mod case;
 mod chain;
 mod event;
 mod fetched;
+mod history;
 mod part;
 mod queue;
 mod seal;
@@ -20,6 +21,7 @@ pub use case::{Case, Cause, Class};
 pub use chain::{Chain, MAX_CHAIN, NotEditable, Replaces};
 pub use event::{Check, Event, Failure, ModeratorDecision, NotDecided, Paused};
 pub use fetched::Fetched;
+pub use history::{By, CHANGES_KEPT, Past};
 pub use part::{Attempt, Ended, GivenUp, Part, PartName, PartState};
 pub use queue::{DueKind, Queue};
 pub use seal::Hold;
@@ -282,6 +284,9 @@ pub struct Submission {
     pub state: State,
     /// Since when it stands there.
     pub since: Timestamp,
+    /// Where it stood before, oldest first; that it was pending at first goes without saying.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub history: Vec<Past>,
     /// The last decision; none while WeChat has not judged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decision: Option<Decision>,
@@ -445,6 +450,7 @@ impl Submission {
             text_sha256: None,
             state: State::Pending,
             since: now,
+            history: Vec::new(),
             decision: None,
             escalated: false,
             noted: false,

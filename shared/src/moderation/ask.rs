@@ -65,6 +65,14 @@ fn failure_of(error: &AccessError) -> Failure {
     }
 }
 
+/// WeChat's code for why a call failed, if it gave one.
+fn errcode_of(error: &AccessError) -> Option<i64> {
+    match error {
+        AccessError::Failed(error) => error.errcode,
+        AccessError::Paused(_) | AccessError::Table(_) | AccessError::NoToken(_) | AccessError::NothingToJudge => None,
+    }
+}
+
 /// Of the answers about two windows of a text the one that holds for both: risky is enough, even if the other was not
 /// judged; else both have to be, and the worse holds. What was found in either is found in the text.
 fn worse(
@@ -128,7 +136,10 @@ impl Checker {
                 findings: judged.findings,
                 trace_id: judged.trace_id,
             },
-            Err(error) => Event::Failed { part: check.part, attempt: check.attempt, failure: failure_of(&error) },
+            Err(error) => {
+                let (failure, errcode) = (failure_of(&error), errcode_of(&error));
+                Event::Failed { part: check.part, attempt: check.attempt, failure, errcode }
+            }
         }
     }
 
@@ -140,9 +151,9 @@ impl Checker {
         openid: &OpenId,
         asked: &Asked,
     ) -> Event {
-        let failed = |failure| Event::Failed { part: check.part, attempt: check.attempt, failure };
+        let failed = |failure, errcode| Event::Failed { part: check.part, attempt: check.attempt, failure, errcode };
         let (Some(medium), Some(secret)) = (submission.media.get(usize::from(index)), &check.secret) else {
-            return failed(Failure::Refused);
+            return failed(Failure::Refused, None);
         };
         let path = media_path::with_secret(&submission.id, index, secret, medium.media_type);
         let url = &self.public_url.join(&path);
@@ -161,7 +172,7 @@ impl Checker {
                 findings: Vec::new(),
                 trace_id: None,
             },
-            Err(error) => failed(failure_of(&error)),
+            Err(error) => failed(failure_of(&error), errcode_of(&error)),
         }
     }
 
@@ -169,7 +180,8 @@ impl Checker {
     /// attempt only if the request's body was asked for, for then WeChat may have taken it.
     pub(super) async fn ask(&self, app: &App, submission: &Submission, checks: &[Check], wait: Duration) -> Vec<Event> {
         let answers = join_all(checks.iter().map(|check| async move {
-            let failed = |failure| Event::Failed { part: check.part, attempt: check.attempt, failure };
+            let failed =
+                |failure| Event::Failed { part: check.part, attempt: check.attempt, failure, errcode: None };
             let Some(openid) = &submission.openid else { return failed(Failure::Refused) };
             let asked = &Asked::default();
             let asking = async {

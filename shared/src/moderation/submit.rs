@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use data_encoding::BASE64URL_NOPAD;
+use futures_util::TryFutureExt;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use sha2::Digest;
@@ -200,19 +201,26 @@ pub async fn submit(
     let id = keyed.clone().unwrap_or_else(SubmissionId::random);
     let now = clock.now();
     author.clone().admit_submission(&id, request.actor, rates, now)?;
-    let counted = table.change(author, |author| {
+    let count = table.change(author, |author| {
         author.admit_submission(&id, request.actor, rates, clock.now()).map(Some).map_err(SubmitError::from)
     });
-    let proven = async {
-        match request.client_ip {
-            Some(client_ip) => table.keep_evidence(&id, Evidence { client_ip, at: now }).await,
-            None => Ok(()),
-        }
-    };
-    // What may not be submitted leaves no trace of where it came from.
+    let external_id = request.external_id.clone().filter(|external_id| !external_id.is_empty());
     let admit = async {
-        counted.await?;
-        Ok::<_, SubmitError>(proven.await?)
+        count.await?;
+        // What may not be submitted leaves no trace of itself.
+        let note = async {
+            match &external_id {
+                Some(external_id) => table.note_external_id(&app.id, external_id, &id).await,
+                None => Ok(()),
+            }
+        };
+        let prove = async {
+            match request.client_ip {
+                Some(client_ip) => table.keep_evidence(&id, Evidence { client_ip, at: now }).await,
+                None => Ok(()),
+            }
+        };
+        tokio::try_join!(note, prove).map(drop).map_err(SubmitError::from)
     };
     let medium = |upload: &Uploaded| Medium {
         media_type: upload.media_type,

@@ -33,6 +33,9 @@ pub struct DecisionRecord {
     /// What people looked for, by the kinds of causes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub causes: Vec<String>,
+    /// The parts that they looked at, each with the kind of its cause, such as `media/0: given_up`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<String>,
     /// When, in RFC 3339.
     pub at: String,
 }
@@ -53,6 +56,7 @@ impl DecisionRecord {
             reason: decision.and_then(|decision| decision.reason.clone()),
             reason_code: decision.and_then(|decision| decision.reason_code.clone()),
             causes: before.map(Submission::cause_kinds).unwrap_or_default(),
+            parts: before.map(Submission::doubted_parts).unwrap_or_default(),
             at: after.moved_at().to_string(),
         }
     }

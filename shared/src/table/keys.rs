@@ -1,5 +1,7 @@
 //! The keys of items and indexes: which item stands where.
 
+use data_encoding::BASE64URL_NOPAD;
+
 use crate::domain::clock::Timestamp;
 use crate::domain::ids::{AppId, AuthorId, Channel, ModeratorKey, SubmissionId, TraceId};
 use crate::domain::sha256::Sha256;
@@ -50,6 +52,12 @@ pub(super) fn record(app: &AppId, day: &str) -> String {
 
 pub(super) fn rejected(app: &AppId, content: Sha256) -> String {
     format!("B#{app}#{content}")
+}
+
+/// The submissions that bear an external_id: by its hash, for it may hold anything, and be long. 22 characters are 132 bits.
+pub(super) fn external(app: &AppId, external_id: &str) -> String {
+    let hash = BASE64URL_NOPAD.encode(Sha256::of(external_id.as_bytes()).as_bytes());
+    format!("X#{app}#{}", hash.chars().take(22).collect::<String>())
 }
 
 /// A moment as a sort key: 13 digits sort like numbers until the year 2286.

@@ -25,7 +25,9 @@ async fn of_two_moderators_the_second_is_told_who_was_first() {
     let record = page(&wang.get(&format!("/submissions/{id}")).await.expect(200));
     assert!(record.contains("in review → approved") && record.contains("approved → rejected"), "{record}");
     assert!(
-        record.contains("李雷 · moderator") && record.contains("wang · lead") && record.contains("<td>doubtful</td>")
+        record.contains("李雷 · moderator")
+            && record.contains("wang · lead")
+            && record.contains("Cause: text · doubtful")
     );
 }
 

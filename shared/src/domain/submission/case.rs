@@ -82,6 +82,12 @@ impl Submission {
         kinds.into_iter().map(str::to_owned).collect()
     }
 
+    /// The parts that people look at, or looked at before somebody decided, each with the kind of its cause.
+    pub fn doubted_parts(&self) -> Vec<String> {
+        let doubted = self.parts.iter().filter_map(|part| Some(format!("{}: {}", part.name, part.cause()?.kind())));
+        doubted.collect()
+    }
+
     /// The case that it is, while it waits for people.
     pub fn case(&self) -> Option<Case> {
         if self.state != State::InReview {

@@ -70,6 +70,8 @@ pub enum Event {
         attempt: usize,
         /// How.
         failure: Failure,
+        /// WeChat's errcode, if it gave one.
+        errcode: Option<i64>,
     },
     /// The author has opened a session: what waits for that is queued, if it waited before.
     AuthorReturned {
@@ -105,7 +107,7 @@ impl Event {
             Outcome::Verdict(verdict) => {
                 Self::Judged { part, attempt, verdict, findings: said.findings.clone(), trace_id: None }
             }
-            Outcome::Failed { .. } => Self::Failed { part, attempt, failure: Failure::NoVerdict },
+            Outcome::Failed { errcode } => Self::Failed { part, attempt, failure: Failure::NoVerdict, errcode },
         }
     }
 }

@@ -63,6 +63,17 @@ pub struct Attempt {
     /// How it ended, if it ended without a verdict.
     #[serde(rename = "e", default, skip_serializing_if = "Option::is_none")]
     pub ended: Option<Ended>,
+    /// How many milliseconds after it was asked it ended, with a verdict or without: fewer digits than a moment. None while it
+    /// has not ended, and where an older release wrote it. [`Attempt::ended_at`] tells the moment.
+    #[serde(rename = "t", default, skip_serializing_if = "Option::is_none")]
+    pub took_ms: Option<i64>,
+    /// WeChat's errcode, if it ended with one.
+    #[serde(rename = "c", default, skip_serializing_if = "Option::is_none")]
+    pub errcode: Option<i64>,
+    /// The verdict it brought, where that is not the one that holds about its part: to keep items small that is written once.
+    /// [`Part::verdict_of`] tells both.
+    #[serde(rename = "v", default, skip_serializing_if = "Option::is_none")]
+    pub verdict: Option<Verdict>,
     /// What WeChat has read of the medium through this attempt's URL.
     #[serde(rename = "f", default, skip_serializing_if = "Fetched::is_empty")]
     pub fetched: Fetched,
@@ -141,6 +152,9 @@ pub struct Part {
     /// WeChat's name for the check of another submission whose verdict about the same bytes holds here.
     #[serde(rename = "k", default, skip_serializing_if = "Option::is_none")]
     pub known: Option<TraceId>,
+    /// When the verdict about the same bytes was taken over.
+    #[serde(rename = "t", default, skip_serializing_if = "Option::is_none")]
+    pub known_at: Option<Timestamp>,
     /// A person has rejected the same content before, with this submission.
     #[serde(rename = "j", default, skip_serializing_if = "Option::is_none")]
     pub came_back: Option<SubmissionId>,
@@ -170,6 +184,18 @@ fn is_zero_i64(value: &i64) -> bool {
     *value == 0
 }
 
+impl Attempt {
+    /// When it ended, as far as that was written.
+    pub fn ended_at(&self) -> Option<Timestamp> {
+        self.took_ms.map(|took| Timestamp(self.asked_at.0.saturating_add(took)))
+    }
+
+    /// Notes that it has ended now.
+    pub(super) fn end_at(&mut self, now: Timestamp) {
+        self.took_ms = Some(now.0.saturating_sub(self.asked_at.0));
+    }
+}
+
 impl Part {
     /// A part that WeChat has not been asked about.
     pub fn queued(name: PartName, due: Timestamp) -> Self {
@@ -178,6 +204,7 @@ impl Part {
             state: PartState::Queued { due },
             attempts: Vec::new(),
             known: None,
+            known_at: None,
             came_back: None,
             findings: Vec::new(),
             setbacks: 0,
@@ -191,6 +218,28 @@ impl Part {
             PartState::Settled { verdict } => Some(verdict),
             _ => None,
         }
+    }
+
+    /// The verdict that an attempt brought, if it brought one that counted.
+    pub fn verdict_of(&self, attempt: usize) -> Option<Verdict> {
+        let one = self.attempts.get(attempt)?;
+        if one.verdict.is_some() || one.ended.is_some() {
+            return one.verdict;
+        }
+        // Older releases did not write when anything ended: there the last attempt is the one that was judged.
+        let undated = self.attempts.iter().all(|other| other.took_ms.is_none()) && self.known.is_none();
+        let is_last = attempt + 1 == self.attempts.len();
+        let judged = one.took_ms.is_some() || (undated && is_last && self.known_at.is_none());
+        self.verdict().filter(|_| judged)
+    }
+
+    /// The verdict about the same bytes that was taken over, if it is the one that holds.
+    pub fn known_verdict(&self) -> Option<Verdict> {
+        let is_taken_over = self.known_at.is_some() || self.known.is_some();
+        let is_own = |attempt| self.attempts.get(attempt).is_some_and(|one: &Attempt| one.verdict.is_none());
+        let holds_otherwise =
+            (0..self.attempts.len()).any(|attempt| is_own(attempt) && self.verdict_of(attempt).is_some());
+        self.verdict().filter(|_| is_taken_over && !holds_otherwise)
     }
 
     /// A person has to look because WeChat passed it without having read it.

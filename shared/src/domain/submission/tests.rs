@@ -2,6 +2,7 @@
 
 mod cases;
 mod chains;
+mod look_back;
 mod orders;
 mod rules;
 
@@ -98,7 +99,7 @@ fn taken(part: PartName, attempt: usize) -> Event {
 }
 
 fn failed(part: PartName, attempt: usize, failure: Failure) -> Event {
-    Event::Failed { part, attempt, failure }
+    Event::Failed { part, attempt, failure, errcode: None }
 }
 
 fn part(submission: &Submission, name: PartName) -> &Part {

@@ -62,7 +62,7 @@ impl Part {
     }
 
     /// What a failed check leads to; `false` if it means nothing any more.
-    fn fail(&mut self, attempt: usize, failure: Failure, now: Timestamp) -> bool {
+    fn fail(&mut self, attempt: usize, (failure, errcode): (Failure, Option<i64>), now: Timestamp) -> bool {
         let waits = matches!(self.state, PartState::Queued { .. } | PartState::Checking { .. });
         let is_latest = attempt + 1 == self.attempts.len();
         let Some(latest) = self.attempts.last_mut().filter(|latest| waits && is_latest && latest.ended.is_none())
@@ -70,6 +70,8 @@ impl Part {
             return false;
         };
         latest.ended = Some(Ended::Failed);
+        latest.end_at(now);
+        latest.errcode = errcode;
         let asked_at = latest.asked_at;
         match failure {
             Failure::NoVerdict => {
@@ -122,11 +124,13 @@ impl Part {
         if holds {
             self.findings = if verdict.suggest == Suggest::Pass { Vec::new() } else { findings.to_vec() };
         }
-        if holds
-            && let Some(trace_id) = trace_id
-            && let Some(attempt) = self.attempts.get_mut(attempt)
-        {
-            attempt.trace_id = Some(trace_id.clone());
+        if holds && let Some(judged) = self.attempts.get_mut(attempt) {
+            judged.end_at(now);
+            // Of one that had come to nothing before it has to be said that it brought the verdict that holds.
+            judged.verdict = judged.ended.map(|_| verdict);
+            if let Some(trace_id) = trace_id {
+                judged.trace_id = Some(trace_id.clone());
+            }
         }
         holds
     }
@@ -139,9 +143,18 @@ impl Part {
             if !worse || !(undecided || verdict.suggest == Suggest::Risky) {
                 return false;
             }
+            self.keep_verdicts();
         }
         self.state = PartState::Settled { verdict };
         true
+    }
+
+    /// Writes with each attempt the verdict that it brought, before another holds about the part.
+    fn keep_verdicts(&mut self) {
+        let verdicts: Vec<_> = (0..self.attempts.len()).map(|attempt| self.verdict_of(attempt)).collect();
+        for (attempt, verdict) in self.attempts.iter_mut().zip(verdicts) {
+            attempt.verdict = verdict;
+        }
     }
 
     /// Takes a `pass` of WeChat's about bytes that it has not read to their end; `false` if it changes nothing.
@@ -153,6 +166,7 @@ impl Part {
         };
         judged.unproven = true;
         judged.ended = Some(Ended::Failed);
+        judged.end_at(now);
         let unproven = self.attempts.iter().filter(|attempt| attempt.unproven).count();
         if unproven >= MAX_UNPROVEN || self.attempts_made() >= MAX_ATTEMPTS {
             self.state = PartState::Settled { verdict: Verdict { suggest: Suggest::Review, label: None } };
@@ -163,10 +177,11 @@ impl Part {
     }
 
     /// Takes the verdict that holds about the same bytes elsewhere; `false` if it changes nothing.
-    fn take_known(&mut self, verdict: Verdict, trace_id: Option<&TraceId>, undecided: bool) -> bool {
+    fn take_known(&mut self, verdict: Verdict, trace_id: Option<&TraceId>, undecided: bool, now: Timestamp) -> bool {
         let holds = self.hold(verdict, undecided);
         if holds {
             self.known = trace_id.cloned();
+            self.known_at = Some(now);
             self.findings.clear();
         }
         holds
@@ -204,7 +219,7 @@ impl Submission {
                     .is_some_and(|part| part.judge(*attempt, (*verdict, findings), trace_id.as_ref(), about, now))
             }
             Event::Known { part, verdict, trace_id } => {
-                self.part_mut(*part).is_some_and(|part| part.take_known(*verdict, trace_id.as_ref(), undecided))
+                self.part_mut(*part).is_some_and(|part| part.take_known(*verdict, trace_id.as_ref(), undecided, now))
             }
             Event::CameBack { part, of } => {
                 self.part_mut(*part).is_some_and(|part| part.came_back.replace(of.clone()).is_none())
@@ -212,8 +227,8 @@ impl Submission {
             Event::Fetched { part, attempt, first, last } => {
                 self.part_mut(*part).is_some_and(|part| part.fetched(*attempt, *first, *last))
             }
-            Event::Failed { part, attempt, failure } => {
-                self.part_mut(*part).is_some_and(|part| part.fail(*attempt, *failure, now))
+            Event::Failed { part, attempt, failure, errcode } => {
+                self.part_mut(*part).is_some_and(|part| part.fail(*attempt, (*failure, *errcode), now))
             }
             Event::AuthorReturned { active_at } => self.author_returned(*active_at, now),
         };
@@ -247,6 +262,8 @@ impl Submission {
         }
         entry.trace_id = Some(trace_id.clone());
         entry.ended = None;
+        entry.took_ms = None;
+        entry.errcode = None;
         if latest && matches!(part.state, PartState::Queued { .. }) {
             part.setbacks = 0;
             part.state = PartState::Checking { due: now.plus(PUSH_WITHIN) };
@@ -296,6 +313,7 @@ impl Submission {
     }
 
     fn become_state(&mut self, state: State, now: Timestamp) {
+        self.remember_state();
         self.state = state;
         self.since = now;
         self.due = None;

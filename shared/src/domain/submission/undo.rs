@@ -50,6 +50,7 @@ impl Submission {
             return Err(NotUndone::TooLate);
         }
         self.undo = None;
+        self.remember_state();
         self.state = State::InReview;
         self.since = undo.since;
         self.escalated = undo.escalated;
