@@ -6,8 +6,10 @@
 mod answer;
 mod author_page;
 mod case_view;
+mod chart;
 mod deeds;
 mod entering;
+mod figures_page;
 mod marks;
 mod media;
 mod people;
@@ -94,6 +96,7 @@ impl ServeConsole {
             .route("/console/people/revocations", post(people::revoke))
             .route("/console/record", get(record_page::show))
             .route("/console/record/exports", post(record_page::export))
+            .route("/console/figures", get(figures_page::show))
             .route("/console/openids", post(record_page::find_openid))
             .route("/console/reasons", get(people::show_reasons).post(people::set_reasons))
             .fallback(answer::not_found)
