@@ -4,6 +4,7 @@ mod came_back;
 mod cases;
 mod deeds;
 mod entering;
+mod figures;
 mod late;
 mod orders;
 mod pages;
