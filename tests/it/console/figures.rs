@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 
 use greenlight::domain::clock::Timestamp;
+use greenlight::domain::deed::{Act, Deed};
+use greenlight::domain::moderator::Role;
 use greenlight_tests::console::{Visitor, between, id_of, page};
 use greenlight_tests::pictures::{GREEN, picture};
-use greenlight_tests::world::{Plan, World, server_key};
+use greenlight_tests::world::{Plan, World, app_id, server_key};
 use serde_json::{Value, json};
 
 use super::doubtful;
@@ -54,7 +56,7 @@ fn is_asked_for(query: &Query, line: &Value) -> bool {
             "by" => text("by") == Some(value),
             "suggest" => line["verdict"]["suggest"] == value,
             "label" if value == "none" => line["verdict"].is_object() && line["verdict"]["label"].is_null(),
-            "label" => line["verdict"]["label"].to_string() == value,
+            "label" => line["verdict"]["label"].as_u64() == value.parse().ok(),
             "hour" => {
                 let at = Timestamp::parse_rfc3339(text("at").unwrap()).unwrap();
                 at.in_beijing()[11..13].parse::<u64>().unwrap().to_string() == value
@@ -222,6 +224,39 @@ async fn the_figures_add_up_to_the_record_and_each_leads_to_what_it_counts() {
         let is_let_in = query == format!("day={day}") || query.ends_with("&act=let_in");
         assert_eq!(number, u64::from(is_let_in), "{query}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_deed_of_a_day_is_taken_up_once_at_its_edges_and_over_many_pages_too() {
+    let world = World::start().await;
+    let midnight = world.now().next_beijing_midnight();
+    let put = async |ms: i64, about: String| {
+        let deed =
+            Deed { about: Some(about), ..Deed::new(Timestamp(midnight.0 + ms), Act::LetIn, Some(("li", Role::Lead))) };
+        world.table().record_turn(&app_id(0), &deed).await.unwrap();
+    };
+    let hour = 3600 * 1000;
+    let mut expected = Vec::new();
+    for ms in [0, 1, hour - 1, hour, 12 * hour, 23 * hour, 24 * hour - 1] {
+        expected.push(ms.to_string());
+        put(ms, ms.to_string()).await;
+    }
+    for ms in [-1, 24 * hour] {
+        put(ms, "of another day".to_owned()).await;
+    }
+    // Two megabytes in one hour: three pages.
+    for number in 0..100 {
+        let about = format!("{number}{}", "x".repeat(20_000));
+        expected.push(about.clone());
+        put(5 * hour + number, about).await;
+    }
+    let mut taken_up = Vec::new();
+    let take_up = |deed: &Deed| taken_up.push(deed.about.clone().unwrap());
+    world.table().each_deed(&app_id(0), &midnight.beijing_day(), take_up).await.unwrap();
+    taken_up.sort_unstable();
+    expected.sort_unstable();
+    assert_eq!(taken_up.len(), expected.len());
+    assert!(taken_up == expected);
 }
 
 #[tokio::test(flavor = "multi_thread")]
