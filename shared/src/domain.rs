@@ -8,6 +8,8 @@ pub mod clock;
 pub mod deed;
 pub mod deed_filter;
 pub mod desk;
+pub mod durations;
+pub mod figures;
 pub mod finding;
 pub mod ids;
 pub mod media;

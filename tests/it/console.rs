@@ -5,6 +5,7 @@ mod cases;
 mod deeds;
 mod entering;
 mod evidence;
+mod figures;
 mod late;
 mod look_back;
 mod orders;

@@ -130,15 +130,19 @@ pub(crate) fn finding(w: &Words, finding: &Finding) -> String {
 
 impl Words {
     /// A verdict in words: what WeChat advises, and the label that it gave.
-    pub(crate) fn verdict_name(&self, verdict: Verdict) -> String {
-        let suggest = match verdict.suggest {
+    pub(crate) fn suggest_name(&self, suggest: Suggest) -> &'static str {
+        let (zh, en) = match suggest {
             Suggest::Pass => ("通过", "pass"),
             Suggest::Review => ("存疑", "review"),
             Suggest::Risky => ("违规", "risky"),
         };
+        self.language.choose(zh, en)
+    }
+
+    pub(crate) fn verdict_name(&self, verdict: Verdict) -> String {
         let label = verdict.label.filter(|label| *label != Label::NORMAL);
         let label = label.map(|label| self.language.choose(label.name_zh(), label.name_en()));
-        [Some(self.language.choose(suggest.0, suggest.1)), label].into_iter().flatten().collect::<Vec<_>>().join(" · ")
+        [Some(self.suggest_name(verdict.suggest)), label].into_iter().flatten().collect::<Vec<_>>().join(" · ")
     }
 }
 

@@ -6,11 +6,13 @@
 mod answer;
 mod author_page;
 mod case_view;
+mod chart;
 mod deeds;
 mod entering;
 mod evidence;
 mod exhibits;
 mod find;
+mod figures_page;
 mod marks;
 mod media;
 mod people;
@@ -98,6 +100,7 @@ impl ServeConsole {
             .route("/console/people/revocations", post(people::revoke))
             .route("/console/record", get(record_page::show))
             .route("/console/record/exports", post(record_page::export))
+            .route("/console/figures", get(figures_page::show))
             .route("/console/openids", post(record_page::find_openid))
             .route("/console/holds", post(evidence::put_on_hold))
             .route("/console/seals", post(evidence::open))

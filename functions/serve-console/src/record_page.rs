@@ -29,14 +29,6 @@ use crate::words::Words;
 const ON_A_PAGE: usize = 100;
 /// How many files a day has at most: a million deeds.
 const MOST_FILES: u32 = 100;
-/// The states that a deed may lead to.
-const STATES: [submission::State; 5] = [
-    submission::State::Pending,
-    submission::State::InReview,
-    submission::State::Approved,
-    submission::State::Rejected,
-    submission::State::Withdrawn,
-];
 /// The columns of a file.
 const COLUMNS: [&str; 17] = [
     "at",
@@ -140,7 +132,7 @@ pub(crate) async fn show(State(console): State<Arc<ServeConsole>>, request: Requ
         let title = last.as_ref().map_or(first.clone(), |last| format!("{first} – {last}"));
         let template = RecordPage {
             deeds: deeds.iter().map(|deed| view(w, deed)).collect(),
-            states: STATES
+            states: submission::State::ALL
                 .iter()
                 .map(|state| choice(state.as_str(), w.state_name(*state), wanted.filter.to == Some(*state)))
                 .collect(),
@@ -261,7 +253,7 @@ impl Words {
         }
     }
 
-    fn act_name(&self, act: Act) -> &'static str {
+    pub(crate) fn act_name(&self, act: Act) -> &'static str {
         let (zh, en) = match act {
             Act::Submitted => ("提交", "submitted"),
             Act::Decided => ("决定", "decided"),

@@ -3,7 +3,7 @@
 use greenlight::api::problem::Problem;
 use greenlight::domain::clock::Timestamp;
 use greenlight::domain::deed::{Act, Doer};
-use greenlight::domain::deed_filter::DeedFilter;
+use greenlight::domain::deed_filter::{DeedFilter, Found};
 use greenlight::domain::submission::State;
 use greenlight::domain::verdict::{Label, Suggest};
 use greenlight::table::is_day;
@@ -33,10 +33,11 @@ pub(crate) fn no_day() -> Problem {
     )
 }
 
-/// The day after one.
-pub(crate) fn next_day(day: &str) -> Option<String> {
+/// The day so many days after one, or before it; none where that can not be written.
+pub(crate) fn day_from(day: &str, days: i64) -> Option<String> {
     let noon = Timestamp::parse_rfc3339(&format!("{day}T12:00:00+08:00")).ok()?;
-    Some(noon.plus(std::time::Duration::from_secs(24 * 3600)).beijing_day())
+    let other = Timestamp(noon.0 + days * 24 * 3600 * 1000).beijing_day();
+    is_day(&other).then_some(other)
 }
 
 /// The days from one to another, both of them; none where that is not in order, or too long.
@@ -45,7 +46,7 @@ pub(crate) fn days(first: &str, last: &str) -> Option<Vec<String>> {
         return None;
     }
     let days: Vec<String> =
-        std::iter::successors(Some(first.to_owned()), |day| next_day(day)).take(MOST_DAYS).collect();
+        std::iter::successors(Some(first.to_owned()), |day| day_from(day, 1)).take(MOST_DAYS).collect();
     let end = days.iter().position(|day| day == last)?;
     days.get(..=end).map(<[String]>::to_vec)
 }
@@ -60,7 +61,6 @@ impl Wanted {
         let today = now.beijing_day();
         let first = value("day").unwrap_or(&today);
         let days = days(first, value("until").unwrap_or(first)).ok_or_else(no_day)?;
-        let states = [State::Pending, State::InReview, State::Approved, State::Rejected, State::Withdrawn];
         let suggests = [Suggest::Pass, Suggest::Review, Suggest::Risky];
         let label = match value("label") {
             None => None,
@@ -70,10 +70,13 @@ impl Wanted {
         let filter = DeedFilter {
             act: chosen(value("act"), &Act::ALL, Act::as_str)?,
             made: value("made").map(|made| made == "yes"),
-            to: chosen(value("to"), &states, State::as_str)?,
+            to: chosen(value("to"), &State::ALL, State::as_str)?,
+            found: chosen(value("found"), &Found::ALL, Found::as_str)?,
+            hour: value("hour").map(hour).transpose()?,
             doer: chosen(value("who").filter(|who| *who != MODERATORS), &Doer::ALL, Doer::as_str)?,
             by_moderators: value("who") == Some(MODERATORS),
-            by: value("by").map(str::to_owned),
+            // A name may begin or end with a space.
+            by: query.iter().find(|(own, value)| own == "by" && !value.is_empty()).map(|(_, name)| name.clone()),
             suggest: chosen(value("suggest"), &suggests, Suggest::as_str)?,
             label,
         };
@@ -95,6 +98,8 @@ impl Wanted {
         add("act", filter.act.map(Act::as_str));
         add("made", filter.made.map(|made| if made { "yes" } else { "no" }));
         add("to", filter.to.map(State::as_str));
+        add("found", filter.found.map(Found::as_str));
+        add("hour", filter.hour.map(|hour| hour.to_string()).as_deref());
         add("who", filter.doer.map(Doer::as_str).or(filter.by_moderators.then_some(MODERATORS)));
         add("by", filter.by.as_deref());
         add("suggest", filter.suggest.map(Suggest::as_str));
@@ -103,6 +108,10 @@ impl Wanted {
         add("after", self.after.as_deref());
         address.finish()
     }
+}
+
+fn hour(text: &str) -> Result<u8, Problem> {
+    text.parse().ok().filter(|hour| *hour < 24).ok_or_else(no_day)
 }
 
 /// Who decides besides those that are no persons.
@@ -132,6 +141,15 @@ mod tests {
     }
 
     #[test]
+    fn a_day_before_or_after_one_is_a_day_or_none() {
+        assert_eq!(day_from("2026-03-01", -1).as_deref(), Some("2026-02-28"));
+        assert_eq!(day_from("2026-12-31", 1).as_deref(), Some("2027-01-01"));
+        for (day, days) in [("0000-01-01", -1), ("9999-12-31", 1), ("x", 1)] {
+            assert_eq!(day_from(day, days), None, "{day} {days}");
+        }
+    }
+
+    #[test]
     fn an_address_is_read_as_it_was_made() {
         let now = Timestamp(1_764_000_000_000);
         let all = Wanted::parse(&[], now).unwrap();
@@ -140,9 +158,11 @@ mod tests {
             act: Some(Act::Decided),
             made: Some(true),
             to: Some(State::Rejected),
+            found: Some(Found::InReview),
+            hour: Some(23),
             doer: Some(Doer::Clock),
             by_moderators: false,
-            by: Some("王 &=+#".to_owned()),
+            by: Some(" 王 &=+#".to_owned()),
             suggest: Some(Suggest::Risky),
             label: Some(None),
         };
@@ -152,9 +172,18 @@ mod tests {
             let wanted = Wanted { days, filter, after: Some("1#2#3".to_owned()) };
             assert_eq!(Wanted::parse(&query(Some(&wanted.query())), now).unwrap(), wanted);
         }
-        for wrong in
-            ["day=x", "day=2026-11-29&until=2026-11-28", "to=public", "who=me", "act=a", "suggest=b", "label=x"]
-        {
+        for wrong in [
+            "day=x",
+            "day=2026-11-29&until=2026-11-28",
+            "to=public",
+            "found=approved",
+            "hour=24",
+            "hour=x",
+            "who=me",
+            "act=a",
+            "suggest=b",
+            "label=x",
+        ] {
             assert!(Wanted::parse(&query(Some(wrong)), now).is_err(), "{wrong}");
         }
     }

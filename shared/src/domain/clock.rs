@@ -17,6 +17,7 @@ pub struct Timestamp(pub i64);
 /// Milliseconds by which Beijing is ahead of UTC; China has no summer time.
 const BEIJING_OFFSET_MS: i64 = 8 * 3600 * 1000;
 const DAY_MS: i64 = 24 * 3600 * 1000;
+const HOUR_MS: i64 = 3600 * 1000;
 const MINUTE_MS: i64 = 60 * 1000;
 
 impl Timestamp {
@@ -66,6 +67,12 @@ impl Timestamp {
     /// The day that it is in Beijing, such as `2026-11-29`.
     pub fn beijing_day(self) -> String {
         self.in_beijing().chars().take(10).collect()
+    }
+
+    /// The hour that it is in Beijing, 0 to 23.
+    pub fn beijing_hour(self) -> u8 {
+        let hour = self.0.saturating_add(BEIJING_OFFSET_MS).rem_euclid(DAY_MS) / HOUR_MS;
+        u8::try_from(hour).unwrap_or_default()
     }
 
     /// Whole seconds since the Unix epoch, as DynamoDB's TTL and JWTs want them.
@@ -159,6 +166,9 @@ mod tests {
     #[test]
     fn people_in_china_read_beijing_time() {
         assert_eq!(Timestamp::parse_rfc3339("2026-12-31T16:05:59Z").unwrap().in_beijing(), "2027-01-01 00:05");
+        for (utc, hour) in [("2026-12-31T15:59:59Z", 23), ("2026-12-31T16:00:00Z", 0), ("1969-12-31T23:00:00Z", 7)] {
+            assert_eq!(Timestamp::parse_rfc3339(utc).unwrap().beijing_hour(), hour, "{utc}");
+        }
     }
 
     #[test]

@@ -4,6 +4,38 @@ use super::deed::{Act, Deed, Doer};
 use super::submission::State;
 use super::verdict::{Label, Suggest};
 
+/// How a deed found its submission.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// Not decided yet: pending, in review, or not there before.
+    Undecided,
+    /// Waiting for people.
+    InReview,
+}
+
+impl Found {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Undecided, Self::InReview];
+
+    /// Our name for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Undecided => "undecided",
+            Self::InReview => "in_review",
+        }
+    }
+
+    fn matches(self, deed: &Deed) -> bool {
+        let is_from = |state: State| deed.from.as_deref() == Some(state.as_str());
+        match self {
+            Self::Undecided => {
+                deed.to.is_some() && (deed.from.is_none() || is_from(State::Pending) || is_from(State::InReview))
+            }
+            Self::InReview => is_from(State::InReview),
+        }
+    }
+}
+
 /// Deeds with all that is named; without anything, all.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct DeedFilter {
@@ -13,6 +45,10 @@ pub struct DeedFilter {
     pub made: Option<bool>,
     /// Those that left a submission in this state, having found it in another.
     pub to: Option<State>,
+    /// Those that found a submission so.
+    pub found: Option<Found>,
+    /// Those of this hour in Beijing, 0 to 23.
+    pub hour: Option<u8>,
     /// Of what was no moderator.
     pub doer: Option<Doer>,
     /// Of moderators.
@@ -32,6 +68,8 @@ impl DeedFilter {
         self.act.is_none_or(|act| act == deed.act)
             && self.made.is_none_or(|made| made == is_made)
             && self.to.is_none_or(|to| deed.to.as_deref() == Some(to.as_str()) && deed.from != deed.to)
+            && self.found.is_none_or(|found| found.matches(deed))
+            && self.hour.is_none_or(|hour| deed.at.beijing_hour() == hour)
             && self.doer.is_none_or(|doer| deed.doer == Some(doer))
             && (!self.by_moderators || (deed.doer.is_none() && deed.by.is_some()))
             && self.by.as_ref().is_none_or(|by| deed.by.as_ref() == Some(by))
@@ -70,6 +108,10 @@ mod tests {
             (DeedFilter { to: Some(State::Approved), ..all.clone() }, false, false),
             (DeedFilter { made: Some(true), ..all.clone() }, true, false),
             (DeedFilter { made: Some(false), ..all.clone() }, false, true),
+            (DeedFilter { found: Some(Found::Undecided), ..all.clone() }, true, true),
+            (DeedFilter { found: Some(Found::InReview), ..all.clone() }, false, true),
+            (DeedFilter { hour: Some(8), ..all.clone() }, true, true),
+            (DeedFilter { hour: Some(9), ..all.clone() }, false, false),
             (DeedFilter { doer: Some(Doer::Wechat), ..all.clone() }, true, false),
             (DeedFilter { by_moderators: true, ..all.clone() }, false, true),
             (DeedFilter { by: Some("li".to_owned()), ..all.clone() }, false, true),

@@ -102,6 +102,9 @@ pub enum State {
 }
 
 impl State {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Pending, Self::InReview, Self::Approved, Self::Rejected, Self::Withdrawn];
+
     /// Our name for it.
     pub fn as_str(self) -> &'static str {
         match self {

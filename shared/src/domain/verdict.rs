@@ -33,7 +33,7 @@ impl Suggest {
 /// WeChat's number for what it found; 100 means that it found nothing.
 ///
 /// The values of `label` on the pages that [`Suggest`] names. New ones may come, so every number is kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Label(pub u32);
 

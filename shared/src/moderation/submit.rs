@@ -4,7 +4,6 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use data_encoding::BASE64URL_NOPAD;
-use futures_util::TryFutureExt;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use sha2::Digest;

@@ -1,7 +1,10 @@
 //! The record of what was done, a partition for each app and day in Beijing. It is only ever added to.
 
+use std::time::Duration;
+
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
+use futures_util::stream::{self, Stream, StreamExt, TryStreamExt};
 
 use super::item::{Item, json, key, not_built, one_of_many, text, text_of};
 use super::{Table, TableError, classify, keys};
@@ -12,6 +15,11 @@ use crate::domain::ids::{AppId, UrlSecret};
 
 /// How many deeds one page with a filter passes over before whoever asks has to go on: some ten megabytes.
 const MOST_LOOKED_AT: usize = 30_000;
+
+/// How many hours of a day are read at once: few pages are in memory then, and it takes an eighth of the time.
+const HOURS_AT_ONCE: usize = 8;
+
+const HOUR: Duration = Duration::from_secs(3600);
 
 /// A place in the record of a day: time, submission, version; or, of what made no version of a submission, something at random.
 fn place_of(deed: &Deed) -> String {
@@ -109,6 +117,57 @@ impl Table {
                 return Ok((deeds, last));
             }
         }
+    }
+
+    /// Takes up each deed of a day in Beijing once, in no order. A busy day of 100,000 deeds is some 30 MB, which is 4,000 read
+    /// units, a twentieth of a cent; an hour with nothing in it is half a unit. Each page of a Query is taken up as it comes, so no
+    /// more than some pages of 1 MB are in memory.
+    ///
+    /// # Errors
+    /// When the table does not answer.
+    pub async fn each_deed(
+        &self,
+        app: &AppId,
+        day: &str,
+        mut take_up: impl FnMut(&Deed) + Send,
+    ) -> Result<(), TableError> {
+        let Ok(midnight) = Timestamp::parse_rfc3339(&format!("{day}T00:00:00+08:00")) else { return Ok(()) };
+        let hours = (0..24).map(|hour| {
+            let from = midnight.plus(HOUR * hour);
+            Box::pin(self.pages(keys::record(app, day), from, from.plus(HOUR)))
+        });
+        let mut pages = stream::iter(hours).flatten_unordered(HOURS_AT_ONCE);
+        while let Some(page) = pages.try_next().await? {
+            page.iter().for_each(&mut take_up);
+        }
+        Ok(())
+    }
+
+    /// The deeds of a day's partition from a moment on until before another, page by page.
+    fn pages(
+        &self,
+        partition: String,
+        from: Timestamp,
+        until: Timestamp,
+    ) -> impl Stream<Item = Result<Vec<Deed>, TableError>> {
+        let query = self
+            .client
+            .query()
+            .table_name(&self.name)
+            // What is at the end itself has more behind the moment, and so comes after it.
+            .key_condition_expression("pk = :day AND sk BETWEEN :from AND :until")
+            .expression_attribute_values(":day", text(partition))
+            .expression_attribute_values(":from", text(keys::moment(from)))
+            .expression_attribute_values(":until", text(keys::moment(until)));
+        stream::try_unfold(Some((query, None)), async |rest| {
+            let Some((query, behind)) = rest else { return Ok(None) };
+            let call = query.clone().set_exclusive_start_key(behind);
+            let answer = call.send().await.map_err(|error| classify("Query", error))?;
+            let items = answer.items.unwrap_or_default();
+            let deeds = items.iter().filter_map(|item| one_of_many(deed_in(item))).map(|(_, deed)| deed).collect();
+            let behind = answer.last_evaluated_key.filter(|key| !key.is_empty());
+            Ok(Some((deeds, behind.map(|behind| (query, Some(behind))))))
+        })
     }
 }
 

@@ -101,7 +101,7 @@ async fn leads_let_moderators_in_and_lock_them_out() {
 async fn what_is_for_leads_is_for_nobody_else() {
     let world = World::start().await;
     let moderator = Visitor::enter(&world, 0, "wang", "moderator").await;
-    for path in ["/people", "/reasons", "/record"] {
+    for path in ["/people", "/reasons", "/record", "/figures"] {
         moderator.get(path).await.expect(403);
     }
     for path in ["/people/links", "/people/revocations", "/reasons", "/record/exports", "/openids"] {

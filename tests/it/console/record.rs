@@ -61,13 +61,15 @@ async fn each_deed_of_a_persons_stands_in_the_record_once() {
     let decided = all.iter().find(|deed| deed["submission"] == ids[0].as_str() && deed["act"] == "decided").unwrap();
     let since = world.stored(&ids[0]).await.since;
     let at = decided["at"].as_str().unwrap();
+    let age = world.stored(&ids[0]).await.created_at;
+    let age = greenlight::domain::clock::Timestamp::parse_rfc3339(at).unwrap().since(age).as_millis();
     let waited = greenlight::domain::clock::Timestamp::parse_rfc3339(at).unwrap().since(since).as_millis();
     assert_eq!(
         decided,
         &json!({
             "at": at, "act": "decided", "by": "王 =1+1", "role": "moderator", "submission": ids[0], "version": 2,
             "author": author, "from": "in_review", "to": "rejected", "reason_code": "spam", "causes": ["doubtful"],
-            "waited_ms": u64::try_from(waited).unwrap(),
+            "waited_ms": u64::try_from(waited).unwrap(), "age_ms": u64::try_from(age).unwrap(),
         })
     );
     let by_owner = all.iter().find(|deed| deed["submission"] == ids[2].as_str()).unwrap();
@@ -82,7 +84,7 @@ async fn each_deed_of_a_persons_stands_in_the_record_once() {
     let day = world.now().beijing_day();
     let file = lead.post("/record/exports", &[("day", &day), ("file", "1"), ("format", "csv")]).await.expect(200);
     let file = page(&file);
-    assert!(file.starts_with("\u{feff}at,act,by,role,"), "{file}");
+    assert!(file.starts_with("\u{feff}at,act,by,doer,role,"), "{file}");
     assert_eq!(file.lines().count(), again.len() + 2);
     // There is no second file of a day that fits into one, and that is no export.
     lead.post("/record/exports", &[("day", &day), ("file", "2")]).await.expect(404);

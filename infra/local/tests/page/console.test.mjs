@@ -377,6 +377,10 @@ for (const locale of ['en-US', 'zh-CN']) {
     await see('people, with a link')
     await page.goto(`${base}/record`)
     await see('record')
+    for (const span of ['day', 'week']) {
+      await page.goto(`${base}/figures?span=${span}`)
+      await see(`figures, ${span}`)
+    }
     await page.goto(`${base}/reasons`)
     await see('reasons')
     await send('main form button')
