@@ -13,6 +13,7 @@ pub mod media;
 pub mod media_path;
 pub mod moderator;
 pub mod outcome;
+pub mod picture_hash;
 pub mod sha256;
 pub mod submission;
 pub mod text;

@@ -16,8 +16,9 @@ use serde_json::{Value, json};
 
 /// What this release writes and the ones before did not: each must be such as their readers pass over. (They pass over every
 /// field of a document that they do not know, and write it again without.)
-const ADDED: [&str; 10] = [
+const ADDED: [&str; 12] = [
     "doc.media[].d[]: number",
+    "doc.media[].p: text",
     "doc.moved: number",
     "doc.parts[].a[].f[][]: number",
     "doc.parts[].d[].k: text",
@@ -26,11 +27,12 @@ const ADDED: [&str; 10] = [
     "doc.parts[].d[].s: text",
     "doc.parts[].d[].v: text",
     "doc.parts[].d[].w: number",
+    "doc.parts[].l: boolean",
     "link.b[]: text",
 ];
 
 /// What stands under keys that the releases before never ask for.
-const ADDED_KINDS: [&str; 2] = ["S/C", "V/V"];
+const ADDED_KINDS: [&str; 3] = ["B/P", "S/C", "V/V"];
 
 /// The paths and types of everything in an item, by the kind of item.
 type Shapes = BTreeMap<String, BTreeSet<String>>;

@@ -2,6 +2,7 @@
 
 use crate::domain::clock::Timestamp;
 use crate::domain::ids::{AppId, AuthorId, Channel, ModeratorKey, SubmissionId, TraceId};
+use crate::domain::picture_hash::Band;
 use crate::domain::sha256::Sha256;
 use crate::domain::submission::{Case, Class, DueKind, Scene};
 
@@ -50,6 +51,11 @@ pub(super) fn record(app: &AppId, day: &str) -> String {
 
 pub(super) fn rejected(app: &AppId, content: Sha256) -> String {
     format!("B#{app}#{content}")
+}
+
+/// How pictures look that were rejected, by one of their bands.
+pub(super) fn looks(app: &AppId, band: Band) -> String {
+    format!("B#{app}#{band}")
 }
 
 /// A moment as a sort key: 13 digits sort like numbers until the year 2286.

@@ -28,6 +28,7 @@ fn new_submission(text: Option<&str>, media: usize) -> NewSubmission {
         size: SIZE,
         author_secret: UrlSecret::random(),
         dimensions: None,
+        look: None,
         ai_label: None,
     };
     NewSubmission {
