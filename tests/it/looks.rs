@@ -8,7 +8,7 @@ use greenlight_tests::pictures::{GREEN, as_jpeg, as_png, brighter, photo, pictur
 use image::{Rgb, RgbImage};
 
 /// So many pictures are drawn: a half are photos, a quarter things for sale on white, a quarter pages of writing.
-const PICTURES: u64 = 200;
+const PICTURES: u64 = 300;
 const SIZE: (u32, u32) = (128, 96);
 /// What people's phones and other apps make of a picture.
 const COPIES: [(&str, fn(&RgbImage) -> Vec<u8>); 5] = [
