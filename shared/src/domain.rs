@@ -16,6 +16,7 @@ pub mod media;
 pub mod media_path;
 pub mod moderator;
 pub mod outcome;
+pub mod picture_hash;
 pub mod retention;
 pub mod sha256;
 pub mod submission;

@@ -22,6 +22,7 @@ mod image_checks;
 mod known_verdicts;
 mod lists;
 mod logged;
+mod looks;
 mod media_by_url;
 mod media_urls;
 mod metrics;

@@ -16,9 +16,10 @@ use serde_json::{Value, json};
 
 /// What this release writes and the ones before did not: each must be such as their readers pass over. (They pass over every
 /// field of a document that they do not know, and write it again without.)
-const ADDED: [&str; 11] = [
+const ADDED: [&str; 14] = [
+    "doc.m: number",
     "doc.media[].d[]: number",
-    "doc.moved: number",
+    "doc.media[].p: text",
     "doc.parts[].a[].f[][]: number",
     "doc.parts[].a[].t: number",
     "doc.parts[].d[].k: text",
@@ -27,12 +28,13 @@ const ADDED: [&str; 11] = [
     "doc.parts[].d[].s: text",
     "doc.parts[].d[].v: text",
     "doc.parts[].d[].w: number",
+    "doc.parts[].l: boolean",
     "link.b[]: text",
     "turn: S",
 ];
 
 /// What stands under keys that the releases before never ask for.
-const ADDED_KINDS: [&str; 3] = ["S/C", "V/V", "X/S"];
+const ADDED_KINDS: [&str; 5] = ["B/P", "S/C", "S/E", "V/V", "X/S"];
 
 /// The paths and types of everything in an item, by the kind of item.
 type Shapes = BTreeMap<String, BTreeSet<String>>;

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use greenlight::domain::clock::Timestamp;
 use greenlight::domain::ids::{AuthorId, OpenId, SubmissionId};
 use greenlight::table::{Consistency, DUE_SHARDS, DueEntry};
 use sha2::{Digest, Sha256};

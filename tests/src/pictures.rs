@@ -1,6 +1,13 @@
-//! Pictures and sounds to upload: traffic lights, which the simulator judges by their colour.
+//! Pictures and sounds to upload: traffic lights, which the simulator judges by their colour, and scenes, which look like
+//! nothing but themselves.
+
+mod scene;
 
 use accept_upload::picture::Source;
+use image::codecs::jpeg::JpegEncoder;
+use image::{RgbImage, imageops};
+
+pub use scene::scene;
 
 /// What the simulator lets pass.
 pub const GREEN: [u8; 3] = [40, 180, 60];
@@ -35,6 +42,31 @@ fn encoded(light: image::RgbImage, format: image::ImageFormat) -> Vec<u8> {
     let mut file = std::io::Cursor::new(Vec::new());
     light.write_to(&mut file, format).expect("a picture in memory");
     file.into_inner()
+}
+
+/// A picture as PNG.
+pub fn as_png(picture: &RgbImage) -> Vec<u8> {
+    encoded(picture.clone(), image::ImageFormat::Png)
+}
+
+/// A picture as JPEG of that quality.
+pub fn as_jpeg(picture: &RgbImage, quality: u8) -> Vec<u8> {
+    let mut file = Vec::new();
+    picture.write_with_encoder(JpegEncoder::new_with_quality(&mut file, quality)).expect("a picture in memory");
+    file
+}
+
+/// The same with its sides so many hundredths as long.
+pub fn scaled(picture: &RgbImage, percent: u32) -> RgbImage {
+    let (width, height) = (picture.width() * percent / 100, picture.height() * percent / 100);
+    imageops::resize(picture, width, height, imageops::FilterType::Triangle)
+}
+
+/// The same with more light.
+pub fn brighter(picture: &RgbImage, by: u8) -> RgbImage {
+    let mut picture = picture.clone();
+    picture.iter_mut().for_each(|sample| *sample = sample.saturating_add(by));
+    picture
 }
 
 /// A sound, as WAV: silence, and `words` in it, which the simulator hears `risky` and `review` in.

@@ -13,6 +13,7 @@ mod vouched;
 use bytes::Bytes;
 use greenlight::domain::author::Actor;
 use greenlight::domain::media::{MediaKind, MediaType};
+use greenlight::domain::picture_hash::PictureHash;
 
 use serde_json::Value;
 
@@ -29,6 +30,8 @@ pub struct SafeMedium {
     pub bytes: Bytes,
     /// How wide and high a picture is, in pixels.
     pub dimensions: Option<(u32, u32)>,
+    /// What a picture looks like, if it looks like anything.
+    pub look: Option<PictureHash>,
     /// What a picture's author loses.
     pub changed: Vec<Change>,
     /// What its metadata said of being made by a machine.
@@ -78,6 +81,7 @@ pub fn make_safe(bytes: Bytes, by: Actor) -> Result<SafeMedium, Unfit> {
             media_type: picture.media_type,
             bytes: picture.bytes,
             dimensions: Some((picture.width, picture.height)),
+            look: picture.look,
             changed: picture.changed,
             ai_label: picture.ai_label,
             preview: picture.preview,
@@ -88,13 +92,17 @@ pub fn make_safe(bytes: Bytes, by: Actor) -> Result<SafeMedium, Unfit> {
             return Err(Unfit::NotAccepted { found: Found::OtherSound });
         }
         let ai_label = label::find(&bytes);
-        return Ok(SafeMedium { media_type, bytes, dimensions: None, changed: Vec::new(), ai_label, preview: None });
+        return Ok(sound(media_type, bytes, ai_label));
     }
     let (media_type, clean) = clean(&bytes)?;
     let ai_label = label::find(&bytes);
     // The bytes that came can be kept where they are; a copy of the same need not be.
     let bytes = if clean == bytes { bytes } else { Bytes::from(clean) };
-    Ok(SafeMedium { media_type, bytes, dimensions: None, changed: Vec::new(), ai_label, preview: None })
+    Ok(sound(media_type, bytes, ai_label))
+}
+
+fn sound(media_type: MediaType, bytes: Bytes, ai_label: Option<Value>) -> SafeMedium {
+    SafeMedium { media_type, bytes, dimensions: None, look: None, changed: Vec::new(), ai_label, preview: None }
 }
 
 fn clean(bytes: &[u8]) -> Result<(MediaType, Vec<u8>), Unfit> {

@@ -9,9 +9,11 @@ mod colour;
 mod decode;
 mod encode;
 pub(crate) mod label;
+mod look;
 
 use bytes::Bytes;
 use greenlight::domain::media::{MediaType, PREVIEW_SIDE, needs_preview};
+use greenlight::domain::picture_hash::PictureHash;
 use image::DynamicImage;
 use serde::Serialize;
 use serde_json::Value;
@@ -37,6 +39,8 @@ pub struct Picture {
     pub width: u32,
     /// How high.
     pub height: u32,
+    /// What it looks like; nothing, where it looks like any plain picture.
+    pub look: Option<PictureHash>,
     /// What its author loses.
     pub changed: Vec<Change>,
     /// What its metadata said of being generated, as GB 45438-2025 has it.
@@ -94,8 +98,10 @@ pub fn encode_anew(source: Source, bytes: &[u8]) -> Result<Picture, NoPicture> {
     }
     let encode::Encoded { media_type, bytes, width, height, .. } = encoded;
     let size = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-    let preview = needs_preview(size, (width, height)).then(|| preview_of(&canvas.image));
-    Ok(Picture { media_type, bytes: bytes.into(), width, height, changed, ai_label, preview })
+    let small = canvas::scaled(&canvas.image, PREVIEW_SIDE);
+    let look = look::look_of(&small);
+    let preview = needs_preview(size, (width, height)).then(|| preview_of(small));
+    Ok(Picture { media_type, bytes: bytes.into(), width, height, look, changed, ai_label, preview })
 }
 
 /// A picture that was made by [`encode_anew`], once more for WeChat's direct check: a JPEG of at most 750 by 1,334 pixels
@@ -120,10 +126,9 @@ pub fn for_direct_check(source: Source, bytes: &[u8]) -> Result<Bytes, NoPicture
     encode::small_jpeg(&scaled).map(Bytes::from).ok_or(NoPicture::Damaged)
 }
 
-/// A picture in the size of a preview: as many pixels and as much quality as its bytes allow.
-fn preview_of(image: &DynamicImage) -> Bytes {
-    let mut side = image.width().max(image.height()).min(PREVIEW_SIDE);
-    let mut small = canvas::scaled(image, side);
+/// A picture that is as small as a preview, as one: as many pixels and as much quality as its bytes allow.
+fn preview_of(mut small: DynamicImage) -> Bytes {
+    let mut side = small.width().max(small.height());
     loop {
         match encode::preview_jpeg(&small) {
             Some(bytes) => return bytes.into(),

@@ -171,9 +171,9 @@ impl AcceptUpload {
             None => picture.await?,
         }
         let now = self.clock.now();
-        let SafeMedium { media_type, dimensions, changed, ai_label, .. } = medium;
+        let SafeMedium { media_type, dimensions, look, changed, ai_label, .. } = medium;
         let app = caller.app.id.clone();
-        let upload = Upload { app, author, sha256, source, media_type, size, key, dimensions, ai_label };
+        let upload = Upload { app, author, sha256, source, media_type, size, key, dimensions, look, ai_label };
         let upload_id = signed::sign(caller.apps.session_keys(), &upload, now, now.plus(UNCLAIMED));
         let (width, height) = dimensions.unzip();
         Ok(json(status, &UploadView { upload_id: &upload_id, kind, sha256, width, height, changed: &changed }))

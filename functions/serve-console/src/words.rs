@@ -282,6 +282,7 @@ impl Words {
     pub(crate) fn cause_name(&self, cause: Cause) -> &'static str {
         let (zh, en) = match cause {
             Cause::CameBack => ("同样的内容以前被人工驳回过", "a person has rejected the same before"),
+            Cause::CameBackAlike => ("有人拒绝过相似的图片", "a person has rejected a picture like this before"),
             Cause::Doubtful => ("微信存疑", "WeChat doubts it"),
             Cause::NotRead => ("微信没有读取文件就给出通过", "WeChat passed it without having read it"),
             Cause::GivenUp(GivenUp::Attempts) => ("检查四次都没有结果", "four checks came to nothing"),

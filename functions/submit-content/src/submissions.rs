@@ -122,8 +122,8 @@ impl SubmitContent {
         let fault = |fields: &mut Fields, zh: &str, en: &str| fields.fault("upload_id", zh, en);
         match signed::verify_or_read_again::<Upload>(secrets, apps, &token, now).await {
             Ok(upload) if upload.app == caller.app.id && upload.author == *author => {
-                let Upload { key, sha256, source, media_type, size, dimensions, ai_label, .. } = upload;
-                return Some(Uploaded { key, sha256, source, media_type, size, dimensions, ai_label });
+                let Upload { key, sha256, source, media_type, size, dimensions, look, ai_label, .. } = upload;
+                return Some(Uploaded { key, sha256, source, media_type, size, dimensions, look, ai_label });
             }
             Err(NotOurs::Expired) => {
                 fault(fields, "上传已过期，请重新上传。", "The upload has expired; upload again.");

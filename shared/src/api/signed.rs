@@ -14,6 +14,7 @@ use crate::apps::Apps;
 use crate::domain::clock::Timestamp;
 use crate::domain::ids::{AppId, AuthorId, OpenId};
 use crate::domain::media::{MediaKind, MediaType};
+use crate::domain::picture_hash::PictureHash;
 use crate::domain::sha256::Sha256 as Digest;
 use crate::secrets::Secrets;
 
@@ -63,6 +64,9 @@ pub struct Upload {
     /// How wide and high a picture is, in pixels.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dimensions: Option<(u32, u32)>,
+    /// What a picture looks like, if it looks like anything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub look: Option<PictureHash>,
     /// What its metadata said of being made by a machine.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ai_label: Option<serde_json::Value>,

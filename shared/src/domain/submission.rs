@@ -15,6 +15,8 @@ mod transitions;
 mod undo;
 mod url_access;
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 
 pub use case::{Case, Cause, Class};
@@ -34,6 +36,7 @@ use super::clock::Timestamp;
 use super::ids::{AppId, AuthorId, Channel, OpenId, SubmissionId, UrlSecret};
 use super::media::{MediaType, needs_preview};
 use super::moderator::Role;
+use super::picture_hash::PictureHash;
 use super::sha256::Sha256;
 use super::text::Content;
 use super::verdict::{Label, Suggest};
@@ -205,6 +208,9 @@ pub struct Medium {
     /// How wide and high a picture is, in pixels.
     #[serde(rename = "d", default, skip_serializing_if = "Option::is_none")]
     pub dimensions: Option<(u32, u32)>,
+    /// What a picture looks like, if it looks like anything.
+    #[serde(rename = "p", default, skip_serializing_if = "Option::is_none")]
+    pub look: Option<PictureHash>,
     /// What its metadata said of being made by a machine: the label of 人工智能生成合成内容标识办法.
     #[serde(rename = "g", default, skip_serializing_if = "Option::is_none")]
     pub ai_label: Option<serde_json::Value>,
@@ -330,7 +336,7 @@ pub struct Submission {
     pub erased_once: bool,
     /// The version since which its state, its verdicts and its decision are what they are: what a moderator looked at since
     /// then is what stands here.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(rename = "m", default, skip_serializing_if = "is_zero")]
     pub moved: u64,
     /// Its state is another than when it was read or written last: the write of that is what the record is made of.
     #[serde(skip)]
@@ -495,7 +501,18 @@ impl Submission {
         matches!(self.decision.as_ref().map(|decision| &decision.decider), Some(Decider::Moderator(_)))
     }
 
-    /// A person has rejected some of the same content before.
+    /// What the picture of that part looks like, if it is one and looks like anything.
+    pub fn look_of(&self, part: PartName) -> Option<PictureHash> {
+        let PartName::Medium(index) = part else { return None };
+        self.media.get(usize::from(index))?.look
+    }
+
+    /// What its pictures look like, each look once. Nothing of what is erased.
+    pub fn looks(&self) -> BTreeSet<PictureHash> {
+        self.media.iter().filter_map(|medium| medium.look).collect()
+    }
+
+    /// A person has rejected some of the same content before, or a picture like one of its own.
     pub fn came_back(&self) -> bool {
         self.parts.iter().any(|part| part.came_back.is_some())
     }

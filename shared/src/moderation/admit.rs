@@ -49,7 +49,7 @@ pub async fn admit_check(
     (actor, rates): (Actor, &Rates),
 ) -> Result<(), AdmitError> {
     let author = AuthorId::of(app, openid);
-    let admitting = Admitting { app, author: &author, id: None, media: &[], contents: &[] };
+    let admitting = Admitting { app, author: &author, id: None, media: &[], contents: &[], looks: &[] };
     let Admission { author, .. } = read_admission(table, access, admitting, clock.now()).await?;
     admit(table, clock, author.unwrap_or_else(|| Author::new(app.clone(), openid.clone())), (actor, rates)).await
 }

@@ -8,7 +8,7 @@ use crate::domain::clock::Clock;
 use crate::domain::deed::{Act, Deed};
 use crate::domain::moderator::Role;
 use crate::domain::submission::{ModeratorDecision, NotDecided, Submission};
-use crate::table::{Beside, Saved, Table, TableError};
+use crate::table::{Beside, Saved, Table, TableError, by_band};
 
 /// Why a decision was not taken.
 #[derive(Debug, thiserror::Error)]
@@ -46,11 +46,15 @@ pub async fn decide(
         // As it stands before: what is not retained is erased with the decision.
         let contents: BTreeSet<_> = submission.contents().into_iter().map(|(_, content)| content).collect();
         let rejected = contents.into_iter().filter(|_| !decision.approve).map(Beside::ContentRejected);
+        let looks = if decision.approve { BTreeSet::new() } else { submission.looks() };
+        table.make_room_for(&submission.app, &looks, decided.since).await?;
+        let looks = by_band(looks);
+        let alike = looks.iter().map(|(band, looks)| Beside::LooksRejected(*band, looks));
         let by = decision.role.map(|role| (decision.moderator.as_str(), role));
         let deed = Deed { by: Some(decision.moderator.clone()), ..Deed::new(decided.since, Act::Decided, by) };
         let deed = deed.changing(&submission, &decided);
         let kept = [Beside::DecisionRecord, Beside::Recorded(&deed)];
-        let beside: Vec<_> = kept.into_iter().chain(overruled).chain(rejected).collect();
+        let beside: Vec<_> = kept.into_iter().chain(overruled).chain(rejected).chain(alike).collect();
         match table.commit(Some(&submission), &mut decided, &beside).await? {
             Saved::Done if decision.approve && decision.role != Some(Role::Moderator) && submission.came_back() => {
                 // The newest word holds, of those who may lift what was rejected.

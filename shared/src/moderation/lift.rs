@@ -21,10 +21,11 @@ pub async fn lift_by(
     lift(table, submission).await
 }
 
-/// Forgets that what this submission is made of was rejected.
+/// Forgets that what this submission is made of was rejected, and pictures that look like its own.
 pub(super) async fn lift(table: &Table, submission: &Submission) -> Result<(), TableError> {
     let contents = submission.contents();
     try_join_all(contents.iter().map(|(_, content)| table.forget_rejected(&submission.app, *content, None))).await?;
+    table.forget_looks(&submission.app, &submission.looks(), None).await?;
     tracing::info!(event = "rejection_lifted", app = %submission.app, submission = %submission.id, "rejected content may come again");
     Ok(())
 }

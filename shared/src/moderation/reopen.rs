@@ -47,6 +47,7 @@ pub async fn reopen(
                 let contents = next.contents();
                 try_join_all(contents.iter().map(|(_, content)| table.forget_rejected(&next.app, *content, own)))
                     .await?;
+                table.forget_looks(&next.app, &next.looks(), own).await?;
                 return Ok(next);
             }
             Saved::Conflict(newer) => standing = *newer,

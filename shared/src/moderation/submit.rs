@@ -16,13 +16,14 @@ use crate::bucket::{Bucket, BucketError, media_key, media_keys, preview_key};
 use crate::domain::author::{Actor, Author, NotAdmitted, Rates};
 use crate::domain::ids::{AppId, AuthorId, Channel, OpenId, SubmissionId, UrlSecret};
 use crate::domain::media::MediaType;
+use crate::domain::picture_hash::PictureHash;
 use crate::domain::sha256::Sha256;
 use crate::domain::submission::{
     Check, Context, Event, Medium, NewSubmission, NotEditable, PartName, Replaces, Retain, Scene, Submission,
 };
 use crate::domain::text::Content;
 use crate::error::chain;
-use crate::table::{Admission, Admitting, Consistency, Evidence, Judged, Saved, Table, TableError};
+use crate::table::{Admission, Admitting, Before, Consistency, Evidence, Judged, Saved, Table, TableError};
 
 /// An upload that a submission is made of.
 #[derive(Clone, Debug)]
@@ -39,6 +40,8 @@ pub struct Uploaded {
     pub size: u64,
     /// How wide and high a picture is, in pixels.
     pub dimensions: Option<(u32, u32)>,
+    /// What a picture looks like, if it looks like anything.
+    pub look: Option<PictureHash>,
     /// What its metadata said of being made by a machine.
     pub ai_label: Option<serde_json::Value>,
 }
@@ -176,8 +179,15 @@ pub async fn submit(
     let media: Vec<_> = request.uploads.iter().map(judged).collect();
     let text = request.content.said();
     let contents: Vec<_> = text.into_iter().chain(request.uploads.iter().map(|upload| upload.sha256)).collect();
-    let admitting =
-        Admitting { app: &app.id, author: &author_id, id: keyed.as_ref(), media: &media, contents: &contents };
+    let looks: Vec<_> = request.uploads.iter().filter_map(|upload| upload.look).collect();
+    let admitting = Admitting {
+        app: &app.id,
+        author: &author_id,
+        id: keyed.as_ref(),
+        media: &media,
+        contents: &contents,
+        looks: &looks,
+    };
     let Admission { author, mut standing, known, rejected, .. } =
         read_admission(table, &checker.access, admitting, clock.now()).await?;
     let author = author.unwrap_or_else(|| Author::new(app.id.clone(), request.openid.clone()));
@@ -227,6 +237,7 @@ pub async fn submit(
         size: upload.size,
         author_secret: UrlSecret::random(),
         dimensions: upload.dimensions,
+        look: upload.look,
         ai_label: upload.ai_label.clone(),
     };
     let new = NewSubmission {
@@ -249,8 +260,8 @@ pub async fn submit(
     };
     let mut submission = Submission::new(new, now);
     for (part, content) in submission.contents() {
-        if let Some(of) = rejected.get(&content) {
-            submission.apply(&Event::CameBack { part, of: of.clone() }, now);
+        if let Some(Before { of, alike }) = rejected.before(content, submission.look_of(part)) {
+            submission.apply(&Event::CameBack { part, of, alike }, now);
         }
     }
     for event in known_of(&submission, &known) {

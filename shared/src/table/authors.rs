@@ -4,11 +4,12 @@ use std::collections::HashMap;
 
 use super::item::{Document, from_item, key, text_of};
 use super::verdicts::{sha256_in, verdict_in};
-use super::{Consistency, Judged, KnownVerdict, Rejected, Table, TableError, keys, rejected};
+use super::{Consistency, Judged, KnownVerdict, Rejected, Table, TableError, keys, looks, rejected};
 use crate::domain::access_state::AccessState;
 use crate::domain::author::Author;
 use crate::domain::clock::Timestamp;
 use crate::domain::ids::{AppId, AuthorId, SubmissionId};
+use crate::domain::picture_hash::PictureHash;
 use crate::domain::sha256::Sha256;
 use crate::domain::submission::Submission;
 
@@ -37,7 +38,7 @@ pub struct Admission {
     pub access: Option<AccessState>,
     /// What WeChat has said about its media.
     pub known: HashMap<Sha256, KnownVerdict>,
-    /// What of it a person has rejected before.
+    /// What of it a person has rejected before, or a picture like one of it.
     pub rejected: Rejected,
 }
 
@@ -54,6 +55,8 @@ pub(crate) struct Admitting<'a> {
     pub(crate) media: &'a [Judged<'a>],
     /// What its parts are known by, should a person have rejected the same.
     pub(crate) contents: &'a [Sha256],
+    /// What its pictures look like, should a person have rejected one like them.
+    pub(crate) looks: &'a [PictureHash],
 }
 
 impl Table {
@@ -68,14 +71,14 @@ impl Table {
     }
 
     /// Reads in one call what a submission needs: its author, what stands under its id if there may be something, what is
-    /// known of its media, and, `with_access`, the app's access to WeChat.
+    /// known of its media and was rejected before, and, `with_access`, the app's access to WeChat.
     pub(crate) async fn admission(
         &self,
         admitting: Admitting<'_>,
         with_access: bool,
         now: Timestamp,
     ) -> Result<Admission, TableError> {
-        let Admitting { app, author, id, media, contents } = admitting;
+        let Admitting { app, author, id, media, contents, looks } = admitting;
         let mut wanted = vec![key(keys::author(app, author), "A")];
         wanted.extend(id.map(|id| key(keys::submission(id), "S")));
         if with_access {
@@ -83,12 +86,14 @@ impl Table {
         }
         wanted.extend(Self::verdict_keys(media));
         wanted.extend(rejected::keys_of(app, contents));
+        wanted.extend(looks::keys_of(app, looks));
         let mut admission = Admission::default();
         for item in self.raw_get_many(wanted, Consistency::Eventual).await? {
             match text_of(&item, "sk").as_deref() {
                 Some("A") => admission.author = Some(from_item(&item)?),
                 Some("S") => admission.standing = Some(from_item(&item)?),
-                Some("B") => admission.rejected.extend(rejected::rejected_in(&item, now)),
+                Some("B") => admission.rejected.same.extend(rejected::rejected_in(&item, now)),
+                Some("P") => admission.rejected.looks.extend(looks::looks_in(&item, now)),
                 Some("V") => admission.known.extend(sha256_in(&item).zip(verdict_in(&item, now))),
                 _ => admission.access = Some(from_item(&item)?),
             }

@@ -15,6 +15,7 @@ use super::item::{Document, Item, from_item, json, key, not_built, number, text,
 use super::{Consistency, Judged, Table, TableError, back_off, classify, keys};
 use crate::domain::deed::Deed;
 use crate::domain::ids::{AppId, SubmissionId, TraceId};
+use crate::domain::picture_hash::{Band, PictureHash};
 use crate::domain::sha256::Sha256;
 use crate::domain::submission::Submission;
 use crate::error::Cause;
@@ -39,6 +40,8 @@ pub enum Beside<'a> {
     CasePlaced,
     /// A person has rejected this content of the submission.
     ContentRejected(Sha256),
+    /// A person has rejected these looks of the submission's pictures, which share this band.
+    LooksRejected(Band, &'a [PictureHash]),
     /// What WeChat said about these bytes of the submission is overruled: nobody takes it over any more.
     VerdictOverruled(Sha256),
 }
@@ -295,6 +298,10 @@ impl Table {
             Beside::CasePlaced => self.case_of(submission),
             Beside::ContentRejected(content) => {
                 let update = self.keep_rejected(&submission.app, content, &submission.id, submission.since)?;
+                Ok(TransactWriteItem::builder().update(update).build())
+            }
+            Beside::LooksRejected(band, looks) => {
+                let update = self.keep_looks(&submission.app, (band, looks), &submission.id, submission.since)?;
                 Ok(TransactWriteItem::builder().update(update).build())
             }
             Beside::RiskyApplied(app, trace_id) => {

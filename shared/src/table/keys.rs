@@ -4,6 +4,7 @@ use data_encoding::BASE64URL_NOPAD;
 
 use crate::domain::clock::Timestamp;
 use crate::domain::ids::{AppId, AuthorId, Channel, ModeratorKey, SubmissionId, TraceId};
+use crate::domain::picture_hash::Band;
 use crate::domain::sha256::Sha256;
 use crate::domain::submission::{Case, Class, DueKind, Scene};
 
@@ -58,6 +59,11 @@ pub(super) fn rejected(app: &AppId, content: Sha256) -> String {
 pub(super) fn external(app: &AppId, external_id: &str) -> String {
     let hash = BASE64URL_NOPAD.encode(Sha256::of(external_id.as_bytes()).as_bytes());
     format!("X#{app}#{}", hash.chars().take(22).collect::<String>())
+}
+
+/// How pictures look that were rejected, by one of their bands.
+pub(super) fn looks(app: &AppId, band: Band) -> String {
+    format!("B#{app}#{band}")
 }
 
 /// A moment as a sort key: 13 digits sort like numbers until the year 2286.

@@ -6,9 +6,11 @@ use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, Update};
 
 use super::item::{Item, key, not_built, text, text_of};
+use super::looks::KeptLook;
 use super::{Table, TableError, classify, keys};
 use crate::domain::clock::Timestamp;
 use crate::domain::ids::{AppId, SubmissionId};
+use crate::domain::picture_hash::PictureHash;
 use crate::domain::sha256::Sha256;
 
 /// The sort key.
@@ -30,8 +32,37 @@ pub(super) fn rejected_in(item: &Item, now: Timestamp) -> Option<(Sha256, Submis
     (expires > now.unix_seconds()).then_some((sha256, of))
 }
 
-/// What was rejected of what is submitted, by the submission with which it first was.
-pub type Rejected = HashMap<Sha256, SubmissionId>;
+/// What people have rejected that is the same as what is submitted, or looks like it.
+#[derive(Debug, Default)]
+pub struct Rejected {
+    /// The same contents, by the submission with which each first was.
+    pub(super) same: HashMap<Sha256, SubmissionId>,
+    /// Looks that share a band with one of what is submitted.
+    pub(super) looks: Vec<KeptLook>,
+}
+
+/// A person has rejected something before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Before {
+    /// The submission with which it was.
+    pub of: SubmissionId,
+    /// It was a picture that looks like this one, and not the same.
+    pub alike: bool,
+}
+
+impl Rejected {
+    /// What was rejected before of a part that is known by this and looks like that. The same counts first, then what looks
+    /// most like it, then the oldest.
+    pub fn before(&self, content: Sha256, look: Option<PictureHash>) -> Option<Before> {
+        if let Some(of) = self.same.get(&content) {
+            return Some(Before { of: of.clone(), alike: false });
+        }
+        let look = look?;
+        let alike = self.looks.iter().filter(|kept| look.is_like(kept.look));
+        let nearest = alike.min_by_key(|kept| (look.distance(kept.look), kept.expires, &kept.of))?;
+        Some(Before { of: nearest.of.clone(), alike: true })
+    }
+}
 
 impl Table {
     /// The write that keeps it that a person has rejected a content.

@@ -378,6 +378,7 @@ async fn long_sound(world: &World) -> Result<String, Box<dyn Error>> {
         size: MAX_MEDIUM_BYTES,
         author_secret: UrlSecret::random(),
         dimensions: None,
+        look: None,
         ai_label: None,
     };
     let new = NewSubmission {

@@ -21,6 +21,8 @@ pub enum Class {
 pub enum Cause {
     /// A person has rejected the same content before.
     CameBack,
+    /// A person has rejected a picture before that looks like it.
+    CameBackAlike,
     /// WeChat doubts it.
     Doubtful,
     /// WeChat passed it without having read it.
@@ -36,7 +38,7 @@ impl Cause {
     /// The name of its kind.
     pub fn kind(self) -> &'static str {
         match self {
-            Self::CameBack => "came_back",
+            Self::CameBack | Self::CameBackAlike => "came_back",
             Self::Doubtful => "doubtful",
             Self::NotRead => "not_read",
             Self::GivenUp(_) => "given_up",
@@ -65,7 +67,9 @@ impl Part {
     /// Why it waits for people, if it does.
     pub fn cause(&self) -> Option<Cause> {
         match self.state {
-            _ if self.came_back.is_some() && self.is_done() => Some(Cause::CameBack),
+            _ if self.came_back.is_some() && self.is_done() => {
+                Some(if self.alike { Cause::CameBackAlike } else { Cause::CameBack })
+            }
             PartState::Settled { verdict } if verdict.suggest == Suggest::Pass => None,
             PartState::Settled { .. } if self.is_unproven() => Some(Cause::NotRead),
             PartState::Settled { .. } => Some(Cause::Doubtful),

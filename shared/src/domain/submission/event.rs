@@ -44,12 +44,15 @@ pub enum Event {
         /// WeChat's name for the check that it came of.
         trace_id: Option<TraceId>,
     },
-    /// A person has rejected the same content before, with that submission: people look at it whatever WeChat says.
+    /// A person has rejected the same content before, or a picture like it, with that submission: people look at it whatever
+    /// WeChat says.
     CameBack {
         /// The part.
         part: PartName,
         /// The submission.
         of: SubmissionId,
+        /// It was a picture like this one, and not the same.
+        alike: bool,
     },
     /// Some of a medium was read through the URL that WeChat was given.
     Fetched {

@@ -158,6 +158,9 @@ pub struct Part {
     /// A person has rejected the same content before, with this submission.
     #[serde(rename = "j", default, skip_serializing_if = "Option::is_none")]
     pub came_back: Option<SubmissionId>,
+    /// It was not the same that was rejected, but a picture that looks like it.
+    #[serde(rename = "l", default, skip_serializing_if = "is_false")]
+    pub alike: bool,
     /// What WeChat found in it, where the verdict that holds is no pass; gone when the content is.
     #[serde(rename = "d", default, skip_serializing_if = "Vec::is_empty")]
     pub findings: Vec<Finding>,
@@ -206,6 +209,7 @@ impl Part {
             known: None,
             known_at: None,
             came_back: None,
+            alike: false,
             findings: Vec::new(),
             setbacks: 0,
             paused_ms: 0,

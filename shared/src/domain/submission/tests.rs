@@ -29,6 +29,7 @@ fn new_submission(text: Option<&str>, media: usize) -> NewSubmission {
         size: SIZE,
         author_secret: UrlSecret::random(),
         dimensions: None,
+        look: None,
         ai_label: None,
     };
     NewSubmission {

@@ -221,9 +221,10 @@ impl Submission {
             Event::Known { part, verdict, trace_id } => {
                 self.part_mut(*part).is_some_and(|part| part.take_known(*verdict, trace_id.as_ref(), undecided, now))
             }
-            Event::CameBack { part, of } => {
-                self.part_mut(*part).is_some_and(|part| part.came_back.replace(of.clone()).is_none())
-            }
+            Event::CameBack { part, of, alike } => self.part_mut(*part).is_some_and(|part| {
+                part.alike = *alike;
+                part.came_back.replace(of.clone()).is_none()
+            }),
             Event::Fetched { part, attempt, first, last } => {
                 self.part_mut(*part).is_some_and(|part| part.fetched(*attempt, *first, *last))
             }
