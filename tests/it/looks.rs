@@ -10,8 +10,10 @@ use image::{Rgb, RgbImage};
 /// So many pictures are drawn: a half are photos, a quarter things for sale on white, a quarter pages of writing.
 const PICTURES: u64 = 300;
 const SIZE: (u32, u32) = (128, 96);
+/// A way to copy a picture, by name.
+type Copying = (&'static str, fn(&RgbImage) -> Vec<u8>);
 /// What people's phones and other apps make of a picture.
-const COPIES: [(&str, fn(&RgbImage) -> Vec<u8>); 5] = [
+const COPIES: [Copying; 5] = [
     ("JPEG of quality 80", |picture| as_jpeg(picture, 80)),
     ("JPEG of quality 50", |picture| as_jpeg(picture, 50)),
     ("scaled to 70 %, JPEG", |picture| as_jpeg(&scaled(picture, 70), 80)),
@@ -32,6 +34,7 @@ fn looks_of(seed: u64) -> Vec<Option<PictureHash>> {
 }
 
 #[test]
+#[expect(clippy::print_stdout, reason = "what was measured is to be read")]
 fn copies_are_known_again_and_others_are_not_taken_for_them() {
     const THREADS: u64 = 4;
     let looks: Vec<_> = thread::scope(|scope| {
