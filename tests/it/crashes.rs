@@ -285,9 +285,12 @@ async fn withdrawal_dies(stands: Withdrawn, waits: usize) -> bool {
     world.until_nothing_is_due().await;
     assert_eq!(world.state(&id).await, "withdrawn");
     world.get(&path, &alice).await.expect(404);
-    assert!(world.objects_of(&id).is_empty(), "its bytes are gone");
     // The client's repeat finds what it withdrew, and puts nothing back.
     assert_eq!(world.submit(&alice, &body).await.expect(200).text("state"), "withdrawn");
+    if stands != Withdrawn::Approved {
+        world.until_the_seals_end().await;
+    }
+    assert!(world.objects_of(&id).is_empty(), "its bytes are gone");
     assert_eq!(world.due_ever().await, []);
     ended
 }

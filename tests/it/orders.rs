@@ -21,7 +21,11 @@ async fn world_that_holds_pushes() -> World {
     world
 }
 
-fn bytes_are_gone(world: &World, id: &str) {
+/// Its bytes go when its seal ends, if it has one, and at once if it has none.
+async fn bytes_go(world: &World, id: &str) {
+    if world.stored(id).await.sealed.is_some() {
+        world.until_the_seals_end().await;
+    }
     assert_eq!(world.objects_of(id), [] as [std::path::PathBuf; 0], "the bytes of {id} are gone");
 }
 
@@ -178,7 +182,7 @@ async fn unfold_all(stories: Vec<Story>) {
         let ends = story.oracle(&story.order);
         assert_eq!(world.state(id).await, ends, "{story:?}");
         if ends == "withdrawn" {
-            bytes_are_gone(world, id);
+            bytes_go(world, id).await;
         }
     }
 }
@@ -273,11 +277,11 @@ async fn it_ends(world: &World, alice: &str, id: &str, ends: &str) {
     } else {
         public.expect(404);
     }
-    if ends == "withdrawn" {
-        bytes_are_gone(world, id);
-    }
     world.only_what_passed_is_public(id).await;
     assert_eq!(world.listed("/v1/submissions", alice).await.len(), usize::from(ends != "withdrawn"));
+    if ends == "withdrawn" {
+        bytes_go(world, id).await;
+    }
 }
 
 async fn between_a_submit(between: Between, waits: usize) -> bool {
@@ -499,7 +503,6 @@ async fn withdrawals_at_once_both_succeed_and_erase() {
         let owner = server_key(0);
         let (one, two) = tokio::join!(world.delete(&path, &alice), world.delete(&path, &owner));
         assert_eq!((one.status.as_u16(), two.status.as_u16()), (204, 204));
-        bytes_are_gone(&world, &id);
         ids.push(id);
     }
     world.until_nothing_is_due().await;

@@ -73,6 +73,12 @@ impl World {
         assert_eq!(self.due_ever().await, [], "after hours something is still due");
     }
 
+    /// Lets the time pass for which what was withdrawn stays under seal, and what is due then be done.
+    pub async fn until_the_seals_end(&self) {
+        self.pass(200 * 24 * 3600 + 1);
+        self.until_nothing_is_due().await;
+    }
+
     /// Whoever sees the submission sees nothing that WeChat did not pass, byte for byte; or a moderator answers for it.
     pub async fn only_what_passed_is_public(&self, id: &str) {
         let passed: Vec<_> = self

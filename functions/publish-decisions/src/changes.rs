@@ -52,8 +52,10 @@ struct Image(HashMap<String, Text>);
 /// An attribute; one that is neither text nor number is an empty one.
 #[derive(Clone, Debug, Default, Deserialize)]
 struct Text {
-    #[serde(rename = "S", alias = "N", default)]
+    #[serde(rename = "S", default)]
     text: String,
+    #[serde(rename = "N", default)]
+    number: String,
 }
 
 impl Image {
@@ -62,7 +64,8 @@ impl Image {
     }
 
     fn texts(&self) -> HashMap<String, String> {
-        self.0.iter().map(|(name, value)| (name.clone(), value.text.clone())).collect()
+        let known = |value: &Text| if value.number.is_empty() { value.text.clone() } else { value.number.clone() };
+        self.0.iter().map(|(name, value)| (name.clone(), known(value))).collect()
     }
 }
 

@@ -338,9 +338,6 @@ pub struct Submission {
     /// then is what stands here.
     #[serde(rename = "m", default, skip_serializing_if = "is_zero")]
     pub moved: u64,
-    /// Its state is another than when it was read or written last: the write of that is what the record is made of.
-    #[serde(skip)]
-    pub turned: bool,
     /// How often it was written; the table refuses a write that does not build on the newest.
     #[serde(skip)]
     pub version: u64,
@@ -475,7 +472,6 @@ impl Submission {
             hold: None,
             erased_once: false,
             moved: 0,
-            turned: true,
             version: 0,
         }
     }

@@ -12,6 +12,7 @@ use futures_util::future::try_join_all;
 
 use super::decisions::DecisionRecord;
 use super::item::{Document, Item, from_item, json, key, not_built, number, text, text_of, to_item};
+use super::submissions::mark_turn;
 use super::{Consistency, Judged, Table, TableError, back_off, classify, keys};
 use crate::domain::deed::Deed;
 use crate::domain::ids::{AppId, SubmissionId, TraceId};
@@ -130,7 +131,7 @@ impl Table {
         }
         beside.extend(self.case_moved(before, submission)?);
         beside.extend(self.sealed(before, submission)?);
-        let saved = self.write(submission, &beside).await?;
+        let saved = self.write_marked(submission, &beside, |item, after| mark_turn(item, before, after)).await?;
         if matches!(saved, Saved::Done) {
             record_change(before, submission);
         }
@@ -153,7 +154,10 @@ impl Table {
                 seals.extend(self.sealed(Some(standing), other)?);
             }
             let moved: Vec<_> = standing.iter().zip(&others).filter(|(standing, other)| standing != other).collect();
-            let mut puts = moved.iter().map(|(_, other)| self.put_of_chain(other)).collect::<Result<Vec<_>, _>>()?;
+            let mut puts = moved
+                .iter()
+                .map(|(standing, other)| self.put_of_chain(standing, other))
+                .collect::<Result<Vec<_>, _>>()?;
             let all = moved.iter().map(|(standing, other)| (Some(*standing), *other)).chain([(before, &changed)]);
             for (before, after) in all {
                 if after.is_told(before) {
@@ -161,7 +165,8 @@ impl Table {
                 }
                 puts.extend(self.case_moved(before, after)?);
             }
-            match self.write(&mut changed, &[puts.as_slice(), beside, &seals].concat()).await {
+            let all = [puts.as_slice(), beside, &seals].concat();
+            match self.write_marked(&mut changed, &all, |item, after| mark_turn(item, before, after)).await {
                 Ok(Saved::Done) => {
                     record_change(before, &changed);
                     moved.iter().for_each(|(standing, other)| record_change(Some(standing), other));
@@ -205,8 +210,9 @@ impl Table {
         Ok(others)
     }
 
-    fn put_of_chain(&self, other: &Submission) -> Result<TransactWriteItem, TableError> {
-        let item = to_item(other, other.version + 1, &write_id())?;
+    fn put_of_chain(&self, standing: &Submission, other: &Submission) -> Result<TransactWriteItem, TableError> {
+        let mut item = to_item(other, other.version + 1, &write_id())?;
+        mark_turn(&mut item, Some(standing), other);
         let put = Put::builder()
             .table_name(&self.name)
             .set_item(Some(item))
@@ -324,8 +330,19 @@ impl Table {
     /// Writes `document` and `beside` if nobody wrote the document since it was read, and raises its version. Where the
     /// table does not answer it may or may not have been written.
     async fn write<D: Document>(&self, document: &mut D, beside: &[TransactWriteItem]) -> Result<Saved<D>, TableError> {
+        self.write_marked(document, beside, |_, _| {}).await
+    }
+
+    /// The same, with what `mark` adds to the item.
+    async fn write_marked<D: Document>(
+        &self,
+        document: &mut D,
+        beside: &[TransactWriteItem],
+        mark: impl FnOnce(&mut Item, &D),
+    ) -> Result<Saved<D>, TableError> {
         let (version, write_id) = (document.version() + 1, write_id());
-        let item = to_item(document, version, &write_id)?;
+        let mut item = to_item(document, version, &write_id)?;
+        mark(&mut item, document);
         let mut tries = 0;
         loop {
             let written = if beside.is_empty() {

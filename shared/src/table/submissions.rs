@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
-use super::item::{Document, from_item, key, one_of_many, text, text_of};
+use super::item::{Document, Item, from_item, key, one_of_many, text, text_of};
 use super::{Consistency, Table, TableError, keys};
 use crate::domain::clock::Timestamp;
 use crate::domain::ids::SubmissionId;
@@ -13,6 +13,14 @@ use crate::domain::submission::{DueKind, Queue, Submission};
 /// The attribute of a submission's item that only a write has which changed its state. Its name is short, for each kilobyte of an
 /// item is a write.
 pub const TURNED: &str = "turn";
+
+/// Marks the item of a submission whose state this write changes: the stream delivers it, and the record is made of it. A
+/// moderator's deeds stand there already.
+pub(super) fn mark_turn(item: &mut Item, before: Option<&Submission>, after: &Submission) {
+    if before.is_none_or(|before| before.state != after.state) && !after.is_decided_by_moderator() {
+        item.insert(TURNED.to_owned(), text("1"));
+    }
+}
 
 impl Document for Submission {
     fn key(&self) -> (String, &'static str) {
@@ -25,7 +33,6 @@ impl Document for Submission {
 
     fn set_version(&mut self, version: u64) {
         self.version = version;
-        self.turned = false;
     }
 
     fn complete(document: &mut serde_json::Map<String, serde_json::Value>, item: &HashMap<String, AttributeValue>) {
@@ -44,10 +51,6 @@ impl Document for Submission {
             ("author_pk", keys::author(&self.app, &self.author)),
             ("created_at", keys::moment_of(self.created_at, &self.id)),
         ];
-        // The stream delivers what carries this, and the record is made of it; a moderator's deeds stand there already.
-        if self.turned && !self.is_decided_by_moderator() {
-            index_keys.push((TURNED, "1".to_owned()));
-        }
         let queue = match self.queue() {
             Some(Queue::Due { at }) => {
                 let letter = keys::letter(DueKind::of(self));

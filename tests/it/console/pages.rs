@@ -176,8 +176,9 @@ async fn a_preview_is_shown_of_what_is_large_and_is_erased_with_it() {
     world.simulator.idle().await;
     assert_eq!(world.objects_of(&again).len(), 2);
     world.delete(&format!("/v1/submissions/{again}"), &alice).await.expect(204);
-    assert_eq!(world.objects_of(&again).len(), 0);
     li.get(&format!("/previews/{again}/0")).await.expect(404);
+    world.until_the_seals_end().await;
+    assert_eq!(world.objects_of(&again).len(), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,6 +2,7 @@
 
 use greenlight_tests::console::{Visitor, page};
 use greenlight_tests::grants::grants;
+use greenlight_tests::pictures::{GREEN, picture};
 use greenlight_tests::world::{World, server_key};
 use serde_json::{Value, json};
 
@@ -99,6 +100,73 @@ async fn each_deed_of_a_persons_stands_in_the_record_once() {
         lead.post("/record/exports", &[("day", wrong), ("file", "1")]).await.expect(400);
     }
     assert!(page(&lead.get("/record?day=2020-01-01").await.expect(200)).contains("<p>None</p>"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_no_moderator_did_comes_into_the_record_by_the_stream_once_however_often_it_is_delivered() {
+    let world = World::start().await;
+    let (lead, alice) = (Visitor::enter(&world, 0, "li", "lead").await, world.log_in("alice").await);
+    let (mut stream, publish) = (world.table_stream(), &world.functions.publish_decisions);
+    let text = |text: &str| json!({"scene": "forum", "text": text});
+    let made = async |text: Value| world.submit(&alice, &text).await.expect(201).text("id");
+    let (passed, refused, doubtful) =
+        (made(text("今天天气真好")).await, made(text("出售违禁品")).await, made(text("这很可疑")).await);
+    world.behave(json!({"hold_pushes": true}));
+    let picture_of = world.submit_media(&alice, &[picture(GREEN, 1)]).await;
+    // WeChat says nothing for as long as it is asked: the clock leaves it to people.
+    for _ in 0..8 {
+        world.pass(36 * 60);
+        world.sweep().await;
+        world.simulator.idle().await;
+    }
+    assert_eq!(world.state(&picture_of).await, "in_review");
+    world.decide(&doubtful, "approve").await.expect(200);
+    let alice = world.log_in("alice").await;
+    world.delete(&format!("/v1/submissions/{passed}"), &alice).await.expect(204);
+    world.delete(&format!("/v1/submissions/{refused}"), &server_key(0)).await.expect(204);
+    let changes = stream.next().await.unwrap();
+    for _ in 0..2 {
+        assert_eq!(publish.run(changes.clone()).await.changes, []);
+    }
+    let days = (world.table(), world.now());
+    let mut all = Vec::new();
+    for day in [days.1.minus(std::time::Duration::from_secs(24 * 3600)).beijing_day(), days.1.beijing_day()] {
+        let asked = (1_000, &greenlight::domain::deed_filter::DeedFilter::default());
+        all.extend(days.0.deeds_of(&greenlight_tests::world::app_id(0), &day, None, asked).await.unwrap().0);
+    }
+    let told = |id: &str| {
+        let of = all.iter().filter(|deed| deed.submission.as_ref().is_some_and(|own| own.as_str() == id));
+        let line = |deed: &greenlight::domain::deed::Deed| {
+            let doer = deed.doer.map_or_else(|| deed.by.clone().unwrap(), |doer| doer.as_str().to_owned());
+            let state = |state: &Option<String>| state.clone().unwrap_or("-".to_owned());
+            let verdict = deed.verdict.map(|verdict| verdict.suggest.as_str()).unwrap_or_default();
+            format!("{} {doer} {} {} {verdict}", deed.act.as_str(), state(&deed.from), state(&deed.to))
+        };
+        of.map(line).collect::<Vec<_>>()
+    };
+    assert_eq!(told(&passed), ["decided wechat - approved pass", "withdrew author approved withdrawn "]);
+    assert_eq!(told(&refused), ["decided wechat - rejected risky", "withdrew owner rejected withdrawn "]);
+    assert_eq!(told(&doubtful), ["left_to_people wechat - in_review review", "decided li in_review approved "]);
+    assert_eq!(told(&picture_of), ["submitted author - pending ", "left_to_people clock pending in_review "]);
+    let clocks = all.iter().find(|deed| deed.act.as_str() == "left_to_people" && deed.from.is_some()).unwrap();
+    assert_eq!(clocks.causes, ["given_up"]);
+    assert!(clocks.age_ms.unwrap() > 35 * 60 * 1000);
+    // The page shows them, by state and by whom.
+    let (first, last) = (days.1.minus(std::time::Duration::from_secs(24 * 3600)).beijing_day(), days.1.beijing_day());
+    for (filter, expected) in [
+        ("", vec![&passed, &refused, &doubtful, &picture_of]),
+        ("&to=rejected", vec![&refused]),
+        ("&to=in_review", vec![&doubtful, &picture_of]),
+        ("&who=clock", vec![&picture_of]),
+        ("&to=in_review&who=wechat", vec![&doubtful]),
+        ("&who=moderators&to=approved", vec![&doubtful]),
+    ] {
+        let shown = page(&lead.get(&format!("/record?day={first}&until={last}{filter}")).await.expect(200));
+        for id in [&passed, &refused, &doubtful, &picture_of] {
+            assert_eq!(shown.contains(&format!("/console/submissions/{id}")), expected.contains(&id), "{filter} {id}");
+        }
+    }
+    lead.get("/record?to=public").await.expect(400);
 }
 
 #[tokio::test(flavor = "multi_thread")]

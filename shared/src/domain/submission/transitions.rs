@@ -321,7 +321,6 @@ impl Submission {
         self.escalated = false;
         self.undo = None;
         self.moved = self.version + 1;
-        self.turned = true;
         if self.is_erased() {
             self.text_sha256 = self.text_sha256().filter(|_| state != State::Withdrawn);
             self.content = Content::default();

@@ -56,7 +56,6 @@ impl Submission {
         self.escalated = undo.escalated;
         self.moderated = false;
         self.moved = self.version + 1;
-        self.turned = true;
         self.reopened_at = Some(now);
         self.decision = Some(Decision::by(Decider::Moderator(moderator.to_owned())));
         Ok(())
