@@ -6,7 +6,7 @@ use greenlight_tests::world::form;
 use serde_json::{Value, json};
 
 use crate::cloud::{Cloud, repository, until};
-use crate::console::a_moderator_is_let_in_and_decides;
+use crate::console::a_moderator_decides_and_a_lead_looks_back;
 use crate::logs::{examine, lines};
 use crate::stack::Stack;
 
@@ -30,7 +30,7 @@ async fn a_stack_is_deployed_works_is_updated_restored_and_taken_down() {
     .await;
     pictures_become_public(&stack, &wechat, &alice).await;
     a_form_uploads_to_the_bucket(&stack, &wechat, &alice).await;
-    a_moderator_is_let_in_and_decides(&stack, &alice).await;
+    a_moderator_decides_and_a_lead_looks_back(&stack, &alice).await;
     a_lost_push_is_made_good_by_the_schedule(&stack, &wechat, &alice).await;
     the_smoke_command_is_content_and_says_what_is_wrong(&stack, &wechat).await;
     an_update_in_the_middle_loses_nothing(&mut stack, &wechat, &alice).await;

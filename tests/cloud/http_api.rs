@@ -6,7 +6,7 @@ use greenlight_tests::pictures::{GREEN, picture_of, sound_of};
 use serde_json::json;
 
 use crate::cloud::{Cloud, release, until};
-use crate::console::a_moderator_is_let_in_and_decides;
+use crate::console::a_moderator_decides_and_a_lead_looks_back;
 use crate::stack::Stack;
 
 /// Lambda takes and gives no more. (AWS Lambda: quotas, request and response payload.)
@@ -32,7 +32,7 @@ async fn a_picture_and_a_sound_of_four_megabytes_go_through_an_http_api_under_th
     until("the first app is there", async || stack.post("/v1/sessions", "", &json!({})).await.status == 400).await;
 
     let alice = stack.log_in("alice").await;
-    a_moderator_is_let_in_and_decides(&stack, &alice).await;
+    a_moderator_decides_and_a_lead_looks_back(&stack, &alice).await;
     // A picture is encoded anew, and goes out smaller; a sound goes out as it came.
     let (photo, sound) = (picture_of(GREEN, LARGEST), sound_of("", LARGEST - 44));
     for file in [&photo, &sound] {

@@ -38,7 +38,7 @@ async fn the_same_bytes_take_the_verdict_at_once_in_the_same_scene_for_a_day() {
     let (alice, bob) = (world.log_in("alice").await, world.log_in("bob").await);
     for (seed, colour, state) in [(1, GREEN, "approved"), (2, YELLOW, "in_review"), (3, RED, "rejected")] {
         let file = picture(colour, seed);
-        judged(&world, &alice, &file).await;
+        let first = judged(&world, &alice, &file).await;
         let before = asked(&world);
         let upload = world.uploaded(&bob, &file).await;
         let body = json!({"scene": "forum", "media": [{"upload_id": upload}]});
@@ -46,6 +46,9 @@ async fn the_same_bytes_take_the_verdict_at_once_in_the_same_scene_for_a_day() {
         assert_eq!((answer.text("state").as_str(), asked(&world)), (state, before));
         let stored = world.stored(&answer.text("id")).await;
         assert!(stored.parts[0].known.is_some() && stored.parts[0].attempts.is_empty());
+        // People are shown what WeChat found in them.
+        assert_eq!(stored.parts[0].findings, world.stored(&first).await.parts[0].findings);
+        assert_eq!(stored.parts[0].findings.is_empty(), state == "approved");
     }
     // WeChat judges by the scene, and another mini program is another matter.
     let upload = world.uploaded(&bob, &picture(GREEN, 1)).await;

@@ -15,12 +15,11 @@ use crate::domain::clock::Clock;
 use crate::domain::finding::{Finding, MOST_FINDINGS};
 use crate::domain::ids::{OpenId, TraceId};
 use crate::domain::media_path;
-use crate::domain::outcome::Outcome;
 use crate::domain::submission::{Check, Event, Failure, PartName, PartState, Scene, Submission};
 use crate::domain::text::{Content, windows};
 use crate::domain::verdict::Suggest;
 use crate::error::chain;
-use crate::table::{Beside, Consistency, Table, TableError, TraceLink};
+use crate::table::{Beside, Consistency, KnownVerdict, Table, TableError, TraceLink};
 use crate::wechat::client::{Asked, MediaAnswer, MediaCheck, TextCheck, TextJudged};
 use crate::wechat::error::Class;
 
@@ -270,22 +269,20 @@ impl Checker {
             if said.outcome.is_risky() {
                 risky.push(trace_id);
             }
-            if let Outcome::Verdict(verdict) = said.outcome {
-                verdicts.push((link.part, (verdict, trace_id)));
-            }
+            verdicts.extend(KnownVerdict::pushed(&said, trace_id).map(|known| (link.part, known)));
         }
         if events.is_empty() {
             return Ok(submission);
         }
-        for (part, said) in verdicts.iter().filter(|(_, (verdict, _))| verdict.suggest == Suggest::Risky) {
-            keep(&self.table, &self.clock, &submission, *part, *said).await?;
+        for (part, known) in verdicts.iter().filter(|(_, known)| known.verdict.suggest == Suggest::Risky) {
+            keep(&self.table, &self.clock, &submission, *part, known).await?;
         }
         let applied: Vec<_> = risky.iter().map(|trace_id| Beside::RiskyApplied(&app, trace_id)).collect();
         let (submission, written) = self.apply_with(submission, &events, &applied).await?;
         if written {
             events.iter().for_each(|event| tell_unproven(&submission, event));
-            for (part, said) in verdicts {
-                keep_settled(&self.table, &self.clock, &submission, part, said).await;
+            for (part, known) in verdicts {
+                keep_settled(&self.table, &self.clock, &submission, part, &known).await;
             }
         } else {
             for trace_id in risky {

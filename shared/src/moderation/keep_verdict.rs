@@ -6,9 +6,9 @@ use std::collections::BTreeSet;
 use futures_util::future::try_join_all;
 
 use crate::domain::clock::{Clock, Timestamp};
-use crate::domain::ids::{SubmissionId, TraceId};
+use crate::domain::ids::SubmissionId;
 use crate::domain::sha256::Sha256;
-use crate::domain::submission::{Event, Part, PartName, State, Submission};
+use crate::domain::submission::{Part, PartName, State, Submission};
 use crate::domain::verdict::{Suggest, Verdict};
 use crate::error::chain;
 use crate::table::{Consistency, Judged, KnownVerdict, Table, TableError};
@@ -45,10 +45,10 @@ pub(super) async fn keep(
     clock: &Clock,
     submission: &Submission,
     name: PartName,
-    (verdict, trace_id): (Verdict, &TraceId),
+    known: &KnownVerdict,
 ) -> Result<(), TableError> {
-    match judged(submission, name).filter(|_| !is_overruled(submission, verdict)) {
-        Some(judged) => keep_judged(table, clock, judged, &submission.id, (verdict, trace_id)).await,
+    match judged(submission, name).filter(|_| !is_overruled(submission, known.verdict)) {
+        Some(judged) => keep_judged(table, clock, judged, &submission.id, known).await,
         None => Ok(()),
     }
 }
@@ -59,18 +59,17 @@ pub(super) async fn keep_judged(
     clock: &Clock,
     judged: Judged<'_>,
     own: &SubmissionId,
-    (verdict, trace_id): (Verdict, &TraceId),
+    known: &KnownVerdict,
 ) -> Result<(), TableError> {
     let now = clock.now();
-    let known = KnownVerdict { verdict, trace_id: Some(trace_id.clone()) };
-    let takers = table.keep_verdict(judged, &known, now).await?;
-    if verdict.suggest != Suggest::Risky {
+    let takers = table.keep_verdict(judged, known, now).await?;
+    if known.verdict.suggest != Suggest::Risky {
         return Ok(());
     }
     let others = takers.iter().filter(|taker| *taker != own);
     let told = others.map(|taker| async move {
         let Some(taker) = table.submission(taker, Consistency::Strong).await? else { return Ok(()) };
-        tell(table, taker, judged, (verdict, trace_id), now).await
+        tell(table, taker, judged, known, now).await
     });
     try_join_all(told).await.map(drop)
 }
@@ -80,16 +79,14 @@ async fn tell(
     table: &Table,
     submission: Submission,
     about: Judged<'_>,
-    (verdict, trace_id): (Verdict, &TraceId),
+    known: &KnownVerdict,
     now: Timestamp,
 ) -> Result<(), TableError> {
     let step = |one: &mut Submission| {
         let names: Vec<PartName> = one.parts.iter().map(|part| part.name).collect();
         let same = |name: &PartName| judged(one, *name).is_some_and(|own| own.sha256 == about.sha256);
         let same: Vec<PartName> = names.into_iter().filter(same).collect();
-        same.into_iter().fold(false, |changed, part| {
-            one.apply(&Event::Known { part, verdict, trace_id: Some(trace_id.clone()) }, now) | changed
-        })
+        same.into_iter().fold(false, |changed, part| one.apply(&known.event(part), now) | changed)
     };
     table.change_submission(submission, &[], step).await.map(drop)
 }
@@ -107,12 +104,12 @@ pub(super) async fn keep_settled(
     clock: &Clock,
     submission: &Submission,
     name: PartName,
-    (verdict, trace_id): (Verdict, &TraceId),
+    known: &KnownVerdict,
 ) {
-    if !settles(submission, name, verdict) {
+    if !settles(submission, name, known.verdict) {
         return;
     }
-    if let Err(error) = keep(table, clock, submission, name, (verdict, trace_id)).await {
+    if let Err(error) = keep(table, clock, submission, name, known).await {
         let error = chain(&error);
         tracing::warn!(event = "verdict_not_kept", submission = %submission.id, part = %name, error, "a verdict could not be kept for the same bytes");
     }

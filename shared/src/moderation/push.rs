@@ -4,11 +4,10 @@ use super::fetch::tell_unproven;
 use super::keep_verdict::{keep, keep_judged, keep_settled, settles};
 use crate::domain::clock::Clock;
 use crate::domain::ids::{AppId, TraceId};
-use crate::domain::outcome::{Outcome, Said};
+use crate::domain::outcome::Said;
 use crate::domain::submission::{Event, Submission};
-use crate::domain::verdict::Verdict;
 use crate::error::chain;
-use crate::table::{Beside, Consistency, Judged, Table, TableError, TraceLink};
+use crate::table::{Beside, Consistency, Judged, KnownVerdict, Table, TableError, TraceLink};
 
 /// What became of a push.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,11 +57,9 @@ pub(super) async fn apply_outcome(
     link: &TraceLink,
     said: &Said,
 ) -> Result<bool, TableError> {
-    if let Outcome::Verdict(verdict) = said.outcome
-        && said.outcome.is_risky()
-    {
+    if let Some(known) = KnownVerdict::pushed(said, trace_id).filter(|_| said.outcome.is_risky()) {
         let event = Event::pushed(link.part, link.attempt, said);
-        return apply_risky(table, clock, app, (link, &event), (verdict, trace_id)).await;
+        return apply_risky(table, clock, app, (link, &event), (&known, trace_id)).await;
     }
     // The cheap read is good enough: if it is behind, the conditional write says so and hands over the newest. Only what it
     // has nothing to write for may be behind unnoticed.
@@ -82,16 +79,16 @@ async fn apply_risky(
     clock: &Clock,
     app: &AppId,
     (link, event): (&TraceLink, &Event),
-    (verdict, trace_id): (Verdict, &TraceId),
+    (known, trace_id): (&KnownVerdict, &TraceId),
 ) -> Result<bool, TableError> {
     let read = table.submission(&link.submission, Consistency::Strong);
     let submission = if let Some((scene, sha256)) = link.bytes {
         let judged = Judged { app, scene, sha256 };
-        tokio::try_join!(read, keep_judged(table, clock, judged, &link.submission, (verdict, trace_id)))?.0
+        tokio::try_join!(read, keep_judged(table, clock, judged, &link.submission, known))?.0
     } else {
         let submission = read.await?;
         if let Some(submission) = &submission {
-            keep(table, clock, submission, link.part, (verdict, trace_id)).await?;
+            keep(table, clock, submission, link.part, known).await?;
         }
         submission
     };
@@ -124,14 +121,11 @@ async fn apply_to(
     if !next.apply(&event, now) {
         return Ok(false);
     }
-    let verdict = match said.outcome {
-        Outcome::Verdict(verdict) => Some((verdict, trace_id)),
-        Outcome::Failed { .. } => None,
-    };
-    let kept = verdict.filter(|(verdict, _)| settles(&next, link.part, *verdict));
+    let known = KnownVerdict::pushed(said, trace_id);
+    let kept = known.as_ref().filter(|known| settles(&next, link.part, known.verdict));
     let keep = async {
-        if let Some(verdict) = kept {
-            keep_settled(table, clock, &next, link.part, verdict).await;
+        if let Some(known) = kept {
+            keep_settled(table, clock, &next, link.part, known).await;
         }
     };
     let (changed, ()) = tokio::join!(table.change_submission(submission, &[], |one| one.apply(&event, now)), keep);
@@ -139,8 +133,8 @@ async fn apply_to(
     if written {
         tell_unproven(&submission, &event);
         // As the newest has it, the verdict may hold after all.
-        if let (Some(verdict), None) = (verdict, kept) {
-            keep_settled(table, clock, &submission, link.part, verdict).await;
+        if let (Some(known), None) = (&known, kept) {
+            keep_settled(table, clock, &submission, link.part, known).await;
         }
     }
     Ok(written)

@@ -11,10 +11,7 @@ use crate::table::{KnownVerdict, TableError};
 /// What is known of the media of a submission that are not settled, as events.
 pub(super) fn known_of(submission: &Submission, known: &HashMap<Sha256, KnownVerdict>) -> Vec<Event> {
     let open = submission.parts.iter().filter(|part| !matches!(part.state, PartState::Settled { .. }));
-    let events = open.filter_map(|part| {
-        let known = known.get(&judged(submission, part.name)?.sha256)?;
-        Some(Event::Known { part: part.name, verdict: known.verdict, trace_id: known.trace_id.clone() })
-    });
+    let events = open.filter_map(|part| Some(known.get(&judged(submission, part.name)?.sha256)?.event(part.name)));
     events.collect()
 }
 
@@ -46,7 +43,7 @@ impl Checker {
                 continue;
             }
             if let Some(known) = self.table.known_verdict(judged, now).await? {
-                worse.push(Event::Known { part: part.name, verdict: known.verdict, trace_id: known.trace_id });
+                worse.push(known.event(part.name));
             }
         }
         if worse.is_empty() { Ok(submission) } else { self.apply(submission, &worse).await }

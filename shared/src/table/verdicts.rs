@@ -5,12 +5,14 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure, Update};
 
-use super::item::{Item, key, not_built, number, text, text_of};
+use super::item::{Item, json, key, not_built, number, text, text_of};
 use super::{Consistency, Table, TableError, classify, keys};
 use crate::domain::clock::Timestamp;
+use crate::domain::finding::Finding;
 use crate::domain::ids::{AppId, SubmissionId, TraceId};
+use crate::domain::outcome::{Outcome, Said};
 use crate::domain::sha256::Sha256;
-use crate::domain::submission::Scene;
+use crate::domain::submission::{Event, PartName, Scene};
 use crate::domain::verdict::{Label, Suggest, Verdict};
 
 /// How long a verdict is kept, and how long none is kept after a moderator overruled it. WeChat refuses what is submitted
@@ -27,6 +29,27 @@ pub struct KnownVerdict {
     pub verdict: Verdict,
     /// WeChat's name for the check.
     pub trace_id: Option<TraceId>,
+    /// What it found, where the verdict is no pass.
+    pub findings: Vec<Finding>,
+}
+
+impl KnownVerdict {
+    /// The verdict that WeChat has pushed about that check, if it has.
+    pub(crate) fn pushed(said: &Said, trace_id: &TraceId) -> Option<Self> {
+        match said.outcome {
+            Outcome::Verdict(verdict) => {
+                let findings = if verdict.suggest == Suggest::Pass { Vec::new() } else { said.findings.clone() };
+                Some(Self { verdict, trace_id: Some(trace_id.clone()), findings })
+            }
+            Outcome::Failed { .. } => None,
+        }
+    }
+
+    /// What it is to a part with the same bytes.
+    pub(crate) fn event(&self, part: PartName) -> Event {
+        let Self { verdict, trace_id, findings } = self.clone();
+        Event::Known { part, verdict, trace_id, findings }
+    }
 }
 
 /// Which bytes, in which scene of which app.
@@ -82,7 +105,9 @@ pub(super) fn verdict_in(item: &Item, now: Timestamp) -> Option<KnownVerdict> {
     let suggest = suggests.into_iter().find(|suggest| i64::try_from(rank(*suggest)) == Ok(own))?;
     let label = integer_of(item, "label").and_then(|label| u32::try_from(label).ok()).map(Label);
     let trace_id = text_of(item, "trace_id").and_then(|trace_id| TraceId::parse(&trace_id).ok());
-    Some(KnownVerdict { verdict: Verdict { suggest, label }, trace_id })
+    // What an older release kept has none.
+    let findings = text_of(item, "findings").and_then(|found| serde_json::from_str(&found).ok()).unwrap_or_default();
+    Some(KnownVerdict { verdict: Verdict { suggest, label }, trace_id, findings })
 }
 
 /// The bytes that an item is about.
@@ -155,6 +180,13 @@ impl Table {
         if let Some(trace_id) = &known.trace_id {
             set.push_str(", trace_id = :trace_id");
             call = call.expression_attribute_values(":trace_id", text(trace_id.as_str()));
+        }
+        if known.findings.is_empty() {
+            set.push_str(" REMOVE findings");
+        } else {
+            set.push_str(", findings = :findings");
+            let partition = keys::verdict(judged.app, judged.scene, judged.sha256);
+            call = call.expression_attribute_values(":findings", text(json(&known.findings, &partition)?));
         }
         match call.update_expression(set).send().await {
             Ok(answer) => Ok(answer.attributes.as_ref().map(takers_in).unwrap_or_default()),

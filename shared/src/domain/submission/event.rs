@@ -43,6 +43,8 @@ pub enum Event {
         verdict: Verdict,
         /// WeChat's name for the check that it came of.
         trace_id: Option<TraceId>,
+        /// What was found in them.
+        findings: Vec<Finding>,
     },
     /// A person has rejected the same content before, or a picture like it, with that submission: people look at it whatever
     /// WeChat says.

@@ -177,12 +177,18 @@ impl Part {
     }
 
     /// Takes the verdict that holds about the same bytes elsewhere; `false` if it changes nothing.
-    fn take_known(&mut self, verdict: Verdict, trace_id: Option<&TraceId>, undecided: bool, now: Timestamp) -> bool {
+    fn take_known(
+        &mut self,
+        (verdict, findings): (Verdict, &[Finding]),
+        trace_id: Option<&TraceId>,
+        undecided: bool,
+        now: Timestamp,
+    ) -> bool {
         let holds = self.hold(verdict, undecided);
         if holds {
             self.known = trace_id.cloned();
             self.known_at = Some(now);
-            self.findings.clear();
+            self.findings = findings.to_vec();
         }
         holds
     }
@@ -218,9 +224,9 @@ impl Submission {
                 self.part_mut(*part)
                     .is_some_and(|part| part.judge(*attempt, (*verdict, findings), trace_id.as_ref(), about, now))
             }
-            Event::Known { part, verdict, trace_id } => {
-                self.part_mut(*part).is_some_and(|part| part.take_known(*verdict, trace_id.as_ref(), undecided, now))
-            }
+            Event::Known { part, verdict, trace_id, findings } => self
+                .part_mut(*part)
+                .is_some_and(|part| part.take_known((*verdict, findings), trace_id.as_ref(), undecided, now)),
             Event::CameBack { part, of, alike } => self.part_mut(*part).is_some_and(|part| {
                 part.alike = *alike;
                 part.came_back.replace(of.clone()).is_none()

@@ -33,7 +33,7 @@ fn an_attempt_keeps_when_it_ended_and_with_which_errcode_or_verdict() {
 fn an_attempt_keeps_its_verdict_when_a_worse_one_holds() {
     let mut submission = begun(false, 1);
     submission.apply(&judged(FIRST, Suggest::Pass), T0);
-    let known = Event::Known { part: FIRST, verdict: verdict(Suggest::Risky), trace_id: None };
+    let known = Event::Known { part: FIRST, verdict: verdict(Suggest::Risky), trace_id: None, findings: Vec::new() };
     submission.apply(&known, T0.plus(SECOND));
     let submission = stored_and_read(&submission);
     let own = part(&submission, FIRST);

@@ -62,7 +62,12 @@ fn any_event() -> impl Strategy<Value = Event> {
                 trace_id: named.then(|| trace(part, attempt)),
             }
         }),
-        (any_part(), any_verdict()).prop_map(|(part, verdict)| Event::Known { part, verdict, trace_id: None }),
+        (any_part(), any_verdict()).prop_map(|(part, verdict)| Event::Known {
+            part,
+            verdict,
+            trace_id: None,
+            findings: Vec::new()
+        }),
         (any_part(), 0_usize..5).prop_map(|(part, attempt)| read(part, attempt)),
         (any_part(), 0_usize..5, 0..SIZE, 0..SIZE)
             .prop_map(|(part, attempt, first, last)| { Event::Fetched { part, attempt, first, last } }),

@@ -516,7 +516,12 @@ fn a_pass_without_proof_in_the_last_attempt_is_left_to_people_as_such() {
 
 #[test]
 fn a_verdict_that_is_known_about_the_same_bytes_is_taken_over() {
-    let known = |suggest| Event::Known { part: FIRST, verdict: verdict(suggest), trace_id: Some(trace(FIRST, 7)) };
+    let known = |suggest| Event::Known {
+        part: FIRST,
+        verdict: verdict(suggest),
+        trace_id: Some(trace(FIRST, 7)),
+        findings: Vec::new(),
+    };
     for (suggest, state) in
         [(Suggest::Pass, State::Approved), (Suggest::Review, State::InReview), (Suggest::Risky, State::Rejected)]
     {
