@@ -14,6 +14,7 @@ use greenlight::domain::verdict::{Label, Suggest, Verdict};
 use greenlight::table::{Note, Standing};
 
 use crate::marks::{Piece, pieces};
+use crate::timeline::decider;
 use crate::words::Words;
 
 /// How many characters of an id are shown where it links to the whole.
@@ -86,6 +87,8 @@ pub(crate) struct CaseView {
     /// A moderator may approve or reject it.
     pub(crate) approvable: bool,
     pub(crate) rejectable: bool,
+    /// By whom it was decided last, when and why.
+    pub(crate) decided: Option<String>,
     /// The decision of this moderator may be taken back.
     pub(crate) undoable: bool,
 }
@@ -213,6 +216,11 @@ impl CaseView {
             channel: submission.channel.as_ref().map(ToString::to_string),
             scene: w.scene_name(submission.scene),
             made: submission.created_at.in_beijing(),
+            decided: submission.decision.as_ref().map(|decision| {
+                let (by, at) = (decider(w, &decision.decider), submission.moved_at().in_beijing());
+                let why = decision.reason.clone().map(stored_form);
+                [Some(by), Some(at), why].into_iter().flatten().collect::<Vec<_>>().join(" · ")
+            }),
             waited: w.duration(now.since(submission.since)),
             escalated: submission.escalated,
             replaces: submission.replaces.as_ref().map(|replaces| replaces.id.to_string()),

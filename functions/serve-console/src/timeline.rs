@@ -3,7 +3,6 @@
 use greenlight::domain::clock::Timestamp;
 use greenlight::domain::submission::{Attempt, By, Decider, Ended, Part, PartName, PartState, Past, Submission};
 use greenlight::domain::text::stored_form;
-use greenlight::domain::verdict::{Suggest, Verdict};
 use greenlight::table::DecisionRecord;
 use greenlight::wechat::error::Class;
 
@@ -31,16 +30,6 @@ fn joined(texts: impl IntoIterator<Item = String>) -> String {
     texts.into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join(DOT)
 }
 
-fn verdict_name(w: &Words, verdict: Verdict) -> String {
-    let (zh, en) = match verdict.suggest {
-        Suggest::Pass => ("通过", "pass"),
-        Suggest::Review => ("存疑", "review"),
-        Suggest::Risky => ("违规", "risky"),
-    };
-    let label = verdict.label.map(|label| w.language.choose(label.name_zh(), label.name_en()).to_owned());
-    joined([Some(w.language.choose(zh, en).to_owned()), label].into_iter().flatten())
-}
-
 /// Where a part stands, in words.
 pub(crate) fn standing(w: &Words, part: &Part) -> String {
     let (zh, en) = match part.state {
@@ -48,7 +37,7 @@ pub(crate) fn standing(w: &Words, part: &Part) -> String {
         PartState::Checking { .. } => ("等待推送", "waiting for the push"),
         PartState::WaitingForAuthor { .. } => ("等待作者打开小程序", "waiting for its author"),
         PartState::GivenUp { .. } => ("没有结果", "given up"),
-        PartState::Settled { verdict } => return verdict_name(w, verdict),
+        PartState::Settled { verdict } => return w.verdict_name(verdict),
     };
     w.language.choose(zh, en).to_owned()
 }
@@ -96,7 +85,7 @@ fn end(w: &Words, submission: &Submission, (part, index): (&Part, usize), attemp
         Some(Ended::Failed) => said("没有结果", "came to nothing"),
         None => String::new(),
     };
-    let verdict = part.verdict_of(index).map(|verdict| verdict_name(w, verdict)).unwrap_or_default();
+    let verdict = part.verdict_of(index).map(|verdict| w.verdict_name(verdict)).unwrap_or_default();
     let whole = joined([failed, errcode, verdict]);
     (!whole.is_empty()).then(|| joined([whole, reading(w, submission, part.name, attempt)]))
 }
@@ -114,7 +103,7 @@ fn checks_of(w: &Words, submission: &Submission, part: &Part, into: &mut Vec<Dat
     let name = w.part_name(part.name);
     if part.known_at.is_some() || part.known.is_some() {
         let taken_over = w.language.choose("沿用对同样内容的检查结果", "took over the verdict on the same content");
-        let verdict = part.known_verdict().map(|verdict| verdict_name(w, verdict)).unwrap_or_default();
+        let verdict = part.known_verdict().map(|verdict| w.verdict_name(verdict)).unwrap_or_default();
         into.push((
             part.known_at.unwrap_or(submission.created_at),
             Happening {
@@ -148,7 +137,8 @@ fn checks_of(w: &Words, submission: &Submission, part: &Part, into: &mut Vec<Dat
     }
 }
 
-fn decider(w: &Words, by: &Decider) -> String {
+/// Who decided, as it is shown.
+pub(crate) fn decider(w: &Words, by: &Decider) -> String {
     match by {
         Decider::Moderator(name) => stored_form(name.clone()),
         Decider::Wechat => w.wechat.to_owned(),

@@ -62,6 +62,7 @@ words! {
     milliseconds: "毫秒", "ms";
     seconds: "秒", "s";
     clock: "超时", "the clock";
+    decision: "决定", "decided by";
     verdict: "结果", "Verdict";
     did_hold: "已修改保全。", "The hold is changed.";
     evidence: "证据", "Evidence";
