@@ -11,6 +11,7 @@ use greenlight::bucket::{BucketError, media_key};
 use greenlight::domain::clock::Timestamp;
 use greenlight::domain::ids::{AuthorId, SubmissionId};
 use greenlight::domain::submission::{PartName, Submission};
+use greenlight::domain::text::stored_form;
 use greenlight::error::chain;
 use greenlight::moderation::export::{all_of, exhibit, record_export};
 use greenlight::moderation::hold::hold;
@@ -102,7 +103,7 @@ pub(crate) async fn put_on_hold(State(console): State<Arc<ServeConsole>>, reques
             let end = end.ok_or_else(|| {
                 invalid("到期日须在今天之后的十年之内。", "The last day is within ten years from today.")
             })?;
-            Some((document.to_owned(), end))
+            Some((stored_form(document.to_owned()), end))
         };
         let id = submission.id.clone();
         hold(&console.table, &console.clock, &visit.moderator, submission, wanted).await?;

@@ -36,9 +36,18 @@ async fn whatever_a_stranger_wrote_is_text() {
     lead.post("/reasons", &[("minutes", "9"), ("reasons", &format!("x | {} | {}", HOSTILE[0], HOSTILE[1]))])
         .await
         .expect(200);
+    lead.post("/holds", &[("id", &ids[0]), ("document", HOSTILE[HOSTILE.len() - 1]), ("until", "2031-01-01")])
+        .await
+        .expect(303);
     let author = world.stored(&ids[0]).await.author.to_string();
-    let mut pages =
-        vec![String::new(), "/queue".into(), "/people".into(), "/reasons".into(), format!("/authors/{author}")];
+    let mut pages = vec![
+        String::new(),
+        "/record".into(),
+        "/queue".into(),
+        "/people".into(),
+        "/reasons".into(),
+        format!("/authors/{author}"),
+    ];
     pages.extend(ids.iter().map(|id| format!("/submissions/{id}")));
     pages.push(format!("/queue?did={0}&done={0}&left={0}&case={0}&channel={0}", "%3Cscript%3Ealert(1)"));
     for path in pages {
@@ -59,6 +68,11 @@ async fn whatever_a_stranger_wrote_is_text() {
             assert_eq!(answer.headers["referrer-policy"], "same-origin");
         }
     }
+    // Nor is it anything else once it was sealed.
+    world.delete(&format!("/v1/submissions/{}", ids[0]), &alice).await.expect(204);
+    let opened = page(&lead.post("/seals", &[("id", &ids[0])]).await.expect(200));
+    assert_eq!(opened.matches("<script").count(), 1, "{opened}");
+    assert!(opened.contains("可疑") && !opened.contains("<img src=x") && !opened.contains("<svg"), "{opened}");
     // What a moderator is told by a conflict names whoever was first, whatever their name.
     let case = lead.queue().await.remove(0);
     lead.decide(&case, "approve").await.expect(303);
