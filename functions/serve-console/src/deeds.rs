@@ -189,7 +189,6 @@ pub(crate) async fn decide(State(console): State<Arc<ServeConsole>>, request: Re
         });
         let decided = stream::iter(decided);
         let decided: Vec<Result<Submission, Problem>> = decided.buffered(AT_ONCE).collect().await;
-        let left = decided.iter().filter(|one| one.is_err()).count();
         let (done, mut refused): (Vec<_>, Vec<_>) = decided.into_iter().partition(Result::is_ok);
         let done: Vec<Submission> = done.into_iter().flatten().collect();
         for submission in &done {
@@ -201,8 +200,13 @@ pub(crate) async fn decide(State(console): State<Arc<ServeConsole>>, request: Re
         {
             return Err(problem);
         }
+        let problems: Vec<Problem> = refused.into_iter().filter_map(Result::err).collect();
+        let failed = problems.iter().filter(|problem| problem.status.is_server_error()).count();
+        let counts = [("left", problems.len() - failed), ("failed", failed)];
         let mut more = vec![("done", done.len().to_string())];
-        more.extend((left > 0).then(|| ("left", left.to_string())));
+        more.extend(
+            counts.into_iter().filter(|(_, number)| *number > 0).map(|(name, number)| (name, number.to_string())),
+        );
         let undo = done.iter().filter(|submission| submission.undo.is_some());
         more.extend(undo.map(|submission| ("case", format!("{}:{}", submission.id, submission.version))));
         Ok(back(&door, &form, if approve { "approve" } else { "reject" }, &more))

@@ -84,6 +84,9 @@ impl Flash {
         if left > 0 {
             said.push(format!("{left} {}", w.had_changed));
         }
+        if number("failed") > 0 {
+            said.push(format!("{} {}", number("failed"), w.not_saved));
+        }
         let undo = query.iter().filter(|(name, _)| name == "case");
         let undo = undo.filter_map(|(_, case)| {
             let (id, version) = case.split_once(':')?;

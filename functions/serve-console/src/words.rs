@@ -169,6 +169,7 @@ words! {
     did_note: "已添加备注。", "Noted.";
     did_ban: "已更新禁言。", "The ban is changed.";
     did_undo: "已撤销，内容回到队列原处：", "back in the queue:";
+    not_saved: "条暂时没能保存，请重试", "could not be saved just now: try again";
     had_changed: "条在此期间已变化，未作处理", "had changed meanwhile and were left alone";
     keys: "快捷键", "Keys";
     keys_list: "j 下一条 · k 上一条 · a 通过 · r 驳回，再按数字选理由 · v 查看图片 · s 跳过 · e 转交组长 · n 备注 · b 禁言 · u 撤销",

@@ -194,7 +194,9 @@ pub(crate) fn view<'a>(
     public_url: &BaseUrl,
 ) -> SubmissionView<'a> {
     let close = viewer.0.is_some();
-    let media = submission.media.iter().enumerate().filter_map(|(index, medium)| {
+    // Of what is under seal nothing is shown, though it is there still.
+    let there = submission.media.iter().filter(|_| submission.state != State::Withdrawn);
+    let media = there.enumerate().filter_map(|(index, medium)| {
         let index = u8::try_from(index).ok()?;
         let path = match submission.state {
             _ if submission.is_erased() => None,

@@ -505,7 +505,7 @@ impl Submission {
 
     /// What its pictures look like, each look once. Nothing of what is erased.
     pub fn looks(&self) -> BTreeSet<PictureHash> {
-        self.media.iter().filter_map(|medium| medium.look).collect()
+        self.media.iter().filter(|_| !self.is_erased()).filter_map(|medium| medium.look).collect()
     }
 
     /// A person has rejected some of the same content before, or a picture like one of its own.

@@ -2,6 +2,7 @@
 
 use greenlight_tests::console::{Visitor, cases, page};
 use greenlight_tests::pictures::{YELLOW, picture};
+use greenlight_tests::table_proxy::{CallMatch, Refusal};
 use greenlight_tests::world::{World, server_key};
 use serde_json::json;
 
@@ -46,6 +47,27 @@ async fn any_other_write_in_between_is_no_conflict() {
     assert!(world.stored(&id).await.version > 0);
     wang.decide(&case, "approve").await.expect(303);
     assert_eq!(world.state(&id).await, "approved");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_many_those_that_could_not_be_saved_are_told_apart_from_those_that_have_changed() {
+    let world = World::start().await;
+    let ids = doubtful(&world, 3).await;
+    let li = Visitor::enter(&world, 0, "li", "moderator").await;
+    let hand = li.queue().await;
+    world.decide(&ids[0], "approve").await.expect(200);
+    let own = CallMatch::any().function("serve-console").action("PutItem").key(&format!("S#{}", ids[1]));
+    world.proxy.refuse_next(own, Refusal::ServerError, 1_000);
+    let mut fields = vec![("deed", "reject"), ("code", "abuse")];
+    fields.extend(hand.iter().map(|case| ("case", case.as_str())));
+    let done = li.post("/decisions", &fields).await.expect(303);
+    let location = done.headers["location"].to_str().unwrap().to_owned();
+    let shown = page(&li.get(location.strip_prefix("/console").unwrap()).await.expect(200));
+    assert!(
+        shown.contains("rejected: 1; 1 had changed meanwhile and were left alone; 1 could not be saved"),
+        "{shown}"
+    );
+    assert_eq!((world.state(&ids[1]).await, world.state(&ids[2]).await), ("in_review", "rejected"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

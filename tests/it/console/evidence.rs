@@ -6,7 +6,7 @@ use std::io::Read;
 use greenlight::domain::sha256::Sha256;
 use greenlight_tests::awaits::request;
 use greenlight_tests::console::{Visitor, page};
-use greenlight_tests::pictures::{GREEN, RED, YELLOW, picture};
+use greenlight_tests::pictures::{GREEN, RED, YELLOW, picture, sound_of};
 use greenlight_tests::world::{Answer, World, app_id, server_key};
 use http::Method;
 use serde_json::{Value, json};
@@ -81,7 +81,8 @@ async fn what_is_withdrawn_before_it_is_public_is_sealed_for_200_days_and_what_w
         let bytes = world.objects_of(id).len();
         withdraw(&world, id).await;
         // Nobody sees it, and nothing of it stands in the submission.
-        world.get(&format!("/v1/submissions/{id}"), &server_key(0)).await.expect(200);
+        let told = world.get(&format!("/v1/submissions/{id}"), &server_key(0)).await.expect(200).json();
+        assert_eq!((&told["media"], &told["text"], &told["openid"]), (&json!([]), &Value::Null, &Value::Null));
         assert!(!serde_json::to_string(&world.stored(id).await).unwrap().contains(words));
         let shown = page(&lead.get(&format!("/submissions/{id}")).await.expect(200));
         assert!(!shown.contains(words) && shown.contains("under seal until"), "{shown}");
@@ -279,6 +280,30 @@ async fn a_period_of_zero_keeps_neither_address_nor_seal() {
     open(&lead, &id).await.expect(404);
     let parsed = greenlight::domain::ids::SubmissionId::parse(&id).unwrap();
     assert_eq!(world.table().evidence(&parsed, world.now()).await.unwrap(), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_long_sound_comes_in_pieces_and_in_as_many_files_as_it_takes() {
+    let world = World::start().await;
+    let alice = world.log_in("alice").await;
+    let sound = sound_of("", 3_600_000);
+    let id = world.submit_media(&alice, std::slice::from_ref(&sound)).await;
+    world.simulator.idle().await;
+    let lead = Visitor::enter(&world, 0, "li", "lead").await;
+    let mut pieces = BTreeMap::new();
+    for number in ["1", "2"] {
+        let file = lead.post("/exports", &[("id", &id), ("file", number)]).await.expect(200);
+        let named = file.headers["content-disposition"].to_str().unwrap();
+        assert!(named.contains(&format!("-file-{number}-of-2.zip")), "{named}");
+        // Lambda's answer holds 6 MB of base64.
+        assert!(file.bytes.len() < 4_400_000);
+        pieces.extend(unpacked(&file).into_iter().filter(|(name, _)| name.contains("/media/")));
+    }
+    let names: Vec<&str> = pieces.keys().map(|name| name.rsplit_once(".wav.").unwrap().1).collect();
+    assert_eq!(names, ["part-1-of-2", "part-2-of-2"]);
+    let whole: Vec<u8> = pieces.into_values().flatten().collect();
+    assert_eq!(Sha256::of(&whole), world.stored(&id).await.media[0].sha256);
+    problem_page(&lead.post("/exports", &[("id", &id), ("file", "3")]).await, 404);
 }
 
 #[tokio::test(flavor = "multi_thread")]
