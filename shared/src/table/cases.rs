@@ -338,7 +338,9 @@ impl Table {
 }
 
 /// Whether the condition of an update was met.
-fn met<T>(answer: Result<T, aws_sdk_dynamodb::error::SdkError<UpdateItemError>>) -> Result<bool, TableError> {
+pub(super) fn met<T>(
+    answer: Result<T, aws_sdk_dynamodb::error::SdkError<UpdateItemError>>,
+) -> Result<bool, TableError> {
     match answer {
         Ok(_) => Ok(true),
         Err(error) if matches!(error.as_service_error(), Some(UpdateItemError::ConditionalCheckFailedException(_))) => {

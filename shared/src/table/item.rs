@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::error::BuildError;
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -111,6 +112,18 @@ impl Table {
         let call = self.client.get_item().table_name(&self.name).set_key(Some(key(partition, sort)));
         let call = call.consistent_read(consistency == Consistency::Strong);
         Ok(call.send().await.map_err(|error| classify("GetItem", error))?.item)
+    }
+
+    /// Puts an item where none stands; what stands there stays.
+    pub(super) async fn put_new(&self, item: Item) -> Result<(), TableError> {
+        let call = self.client.put_item().table_name(&self.name).set_item(Some(item));
+        match call.condition_expression("attribute_not_exists(pk)").send().await {
+            Ok(_) => Ok(()),
+            Err(error) if error.as_service_error().is_some_and(PutItemError::is_conditional_check_failed_exception) => {
+                Ok(())
+            }
+            Err(error) => Err(classify("PutItem", error)),
+        }
     }
 
     pub(super) async fn load<D: Document>(

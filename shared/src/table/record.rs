@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
 use futures_util::stream::{self, Stream, StreamExt, TryStreamExt};
 
@@ -63,14 +62,7 @@ impl Table {
     /// # Errors
     /// When the table does not answer.
     pub async fn record_turn(&self, app: &AppId, deed: &Deed) -> Result<(), TableError> {
-        let call = self.client.put_item().table_name(&self.name).set_item(Some(self.item_of_deed(app, deed)?));
-        match call.condition_expression("attribute_not_exists(pk)").send().await {
-            Ok(_) => Ok(()),
-            Err(error) if error.as_service_error().is_some_and(PutItemError::is_conditional_check_failed_exception) => {
-                Ok(())
-            }
-            Err(error) => Err(classify("PutItem", error)),
-        }
+        self.put_new(self.item_of_deed(app, deed)?).await
     }
 
     /// What was done on a day in Beijing, such as `2026-11-29`, oldest first, behind `after`, as far as the filter lets it

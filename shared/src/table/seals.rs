@@ -3,12 +3,11 @@
 
 use std::net::IpAddr;
 
-use aws_sdk_dynamodb::operation::put_item::PutItemError;
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
 
+use super::cases::met;
 use super::item::{Item, from_item, key, not_built, text, text_of, to_item};
-use super::{Consistency, Table, TableError, classify, keys};
+use super::{Consistency, Table, TableError, keys};
 use crate::domain::clock::Timestamp;
 use crate::domain::ids::SubmissionId;
 use crate::domain::submission::Submission;
@@ -52,14 +51,7 @@ impl Table {
         item.insert("client_ip".to_owned(), text(evidence.client_ip.to_string()));
         item.insert("at".to_owned(), AttributeValue::N(evidence.at.0.to_string()));
         item.insert("expires_at".to_owned(), seconds(evidence.at.plus(self.retention.evidence)));
-        let call = self.client.put_item().table_name(&self.name).set_item(Some(item));
-        match call.condition_expression("attribute_not_exists(pk)").send().await {
-            Ok(_) => Ok(()),
-            Err(error) if error.as_service_error().is_some_and(PutItemError::is_conditional_check_failed_exception) => {
-                Ok(())
-            }
-            Err(error) => Err(classify("PutItem", error)),
-        }
+        self.put_new(item).await
     }
 
     /// From where a submission came, if that is kept still.
@@ -107,13 +99,8 @@ impl Table {
                 .update_expression("SET expires_at = :end")
                 .condition_expression("attribute_exists(pk)")
                 .expression_attribute_values(":end", seconds(end));
-            match call.send().await {
-                Ok(_) => {}
-                Err(error)
-                    if error.as_service_error().is_some_and(UpdateItemError::is_conditional_check_failed_exception) => {
-                }
-                Err(error) => return Err(classify("UpdateItem", error)),
-            }
+            // What is not there is not kept longer.
+            met(call.send().await)?;
         }
         Ok(())
     }

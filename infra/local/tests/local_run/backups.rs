@@ -9,7 +9,7 @@ async fn a_backup_made_while_the_run_goes_on_is_the_run_as_it_was() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     let (data, copy) = (path("data"), path("copy"));
-    let run = Run::start(&["--data", &data]);
+    let run = Run::start(&["--data", &data, "--keep-sealed-days", "0"]);
     let alice = run.log_in("alice-1").await;
     let approved = |answer: &Answer| answer.json["state"] == "approved";
     let public = run.submit_picture(&alice, "forum", &picture(GREEN, 3)).await;

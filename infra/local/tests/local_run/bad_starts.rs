@@ -32,6 +32,8 @@ fn a_bad_flag_is_one_clear_line() {
         (&["--decision-key", "hunter2"], "--decision-key is invalid: it must be whsec_"),
         (&["--relay-url", "example.com"], "--relay-url is invalid"),
         (&["--ca-file", "/nowhere/at/all"], "--ca-file is invalid: it must name a file that can be read"),
+        (&["--keep-sealed-days", "200d"], "--keep-sealed-days is invalid: it must be a number of days, 0 to 3650"),
+        (&["--keep-record-days", "0"], "--keep-record-days is invalid: it must be a number of days, 1 to 3650"),
         (&["--wechat-url", "http://127.0.0.1:1"], "--app-id is needed when there is no simulator"),
         (&["--wechat-url", "http://127.0.0.1:1", "--app-id", "wx1"], "--app-secret is needed"),
         (&["--app-secret", "hunter2"], "--app-id is needed when there is no simulator"),
