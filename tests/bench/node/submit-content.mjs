@@ -16,6 +16,7 @@ const CHANNEL = /^[a-z0-9_-]{1,64}$/
 const RECENT = 20
 const RATE = 30
 const RATE_WINDOW_MS = 10 * 60 * 1000
+const ADDRESS_KEPT_S = 200 * 24 * 3600
 // WeChat's codes for an access token that is wrong or over.
 const TOKEN_OVER = new Set([40001, 40014, 42001])
 const TOKEN_MARGIN_MS = 60 * 1000
@@ -154,13 +155,21 @@ function countSubmission(session, author, id, now) {
   )
 }
 
+// From where it came, as evidence.
+function keepAddress(event, id, now) {
+  const expires_at = Math.floor(now / 1000) + ADDRESS_KEPT_S
+  const client_ip = event.requestContext.http.sourceIp
+  return table.send(new PutCommand({ TableName: TABLE, Item: { pk: `node-submission#${id}`, sk: 'E', client_ip, at: now, expires_at } }))
+}
+
 async function submit(event) {
   const session = readSession(event.headers)
   const content = readBody(event)
   const { author, token } = await readAuthorAndToken(session)
   const [id, now] = [randomUUID(), Date.now()]
   admit(author, now)
-  const [verdict] = await Promise.all([judge(token, session, content), countSubmission(session, author, id, now)])
+  const kept = countSubmission(session, author, id, now).then(() => keepAddress(event, id, now))
+  const [verdict] = await Promise.all([judge(token, session, content), kept])
   const submission = { id, app_id: session.app, version: 1, ...content, ...verdict, created_at: new Date(now).toISOString() }
   await table.send(
     new PutCommand({
