@@ -1,4 +1,4 @@
-//! Finds a submission by its id, or by the owner's own name for it.
+//! Finds a submission by its id, or by the owner's own name for it; and an author by theirs.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 use greenlight::api::body::query;
 use greenlight::api::problem::Problem;
-use greenlight::domain::ids::SubmissionId;
+use greenlight::domain::ids::{AuthorId, SubmissionId};
 use greenlight::domain::submission::Submission;
 use greenlight::domain::text::stored_form;
 use greenlight::table::{Consistency, MOST_OF_AN_EXTERNAL_ID};
@@ -55,7 +55,14 @@ async fn by_id(console: &ServeConsole, visit: &Visit, id: &str) -> Result<Option
     Ok(found.filter(|submission| submission.app == visit.moderator.app))
 }
 
-/// Leads from an id or an external_id that somebody has to its page, or to a choice of them.
+/// The author of that id, if it is one of this moderator's app.
+async fn by_author(console: &ServeConsole, visit: &Visit, id: &str) -> Result<Option<AuthorId>, Problem> {
+    let Ok(id) = AuthorId::parse(id) else { return Ok(None) };
+    let found = console.table.author(&visit.moderator.app, &id, Consistency::Strong).await?;
+    Ok(found.map(|_| id))
+}
+
+/// Leads from an id, an external_id or an author's id that somebody has to its page, or to a choice of them.
 pub(crate) async fn find(State(console): State<Arc<ServeConsole>>, request: Request) -> Response {
     let (head, _) = request.into_parts();
     let door = Door::of(&console, &head);
@@ -76,7 +83,10 @@ pub(crate) async fn find(State(console): State<Arc<ServeConsole>>, request: Requ
             (found, cut) = by_external_id(&console, &visit, typed).await?;
         }
         match found.as_slice() {
-            [] => Err(Problem::not_found()),
+            [] => match by_author(&console, &visit, named).await? {
+                Some(author) => Ok(see_other(&format!("{}/authors/{author}", door.base))),
+                None => Err(Problem::not_found()),
+            },
             [one] => Ok(see_other(&format!("{}/submissions/{}", door.base, one.id))),
             several => {
                 let f = Frame::of(&visit);

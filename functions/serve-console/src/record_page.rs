@@ -113,11 +113,15 @@ pub(crate) async fn show(State(console): State<Arc<ServeConsole>>, request: Requ
         let wanted = Wanted::parse(&query(head.uri.query()), visit.now)?;
         let (mut deeds, mut next, mut after) = (Vec::new(), None, wanted.after.clone());
         for (index, day) in wanted.days.iter().enumerate() {
-            // A page that is full says whether there is more; of the days behind it nothing is known yet.
             let limit = ON_A_PAGE.saturating_sub(deeds.len());
-            let asked = (limit, &wanted.filter);
-            let (found, more) = console.table.deeds_of(&visit.moderator.app, day, after.as_deref(), asked).await?;
-            deeds.extend(found);
+            let mut more = None;
+            // Of a day behind a page that is full nothing is known yet.
+            if limit > 0 {
+                let asked = (limit, &wanted.filter);
+                let (found, rest) = console.table.deeds_of(&visit.moderator.app, day, after.as_deref(), asked).await?;
+                deeds.extend(found);
+                more = rest;
+            }
             after = None;
             if more.is_some() || limit == 0 {
                 let days = wanted.days.get(index..).unwrap_or_default().to_vec();

@@ -117,8 +117,8 @@ words! {
     handover_none: "还没有留言。", "There is none.";
     handover_hint: "写给下一班的同事；作者看不到。", "For whoever works next; authors never see it.";
     save: "保存", "Save";
-    find: "查找内容", "Find a submission";
-    find_hint: "内容编号（26 个字符），或 external_id", "A submission's id (26 characters), or an external_id";
+    find: "查找", "Find";
+    find_hint: "内容或作者的编号（26 个字符），或 external_id", "A submission's or an author's id (26 characters), or an external_id";
     found_cut: "最多列出五十条。", "No more than fifty are listed.";
     open: "打开", "Open";
     filter: "筛选", "Filter";

@@ -1,6 +1,5 @@
 //! Takes all that there is about submissions away, for those who have to prove something.
 
-use super::look_back::MOST_IN_A_FILE;
 use crate::domain::clock::{Clock, Timestamp};
 use crate::domain::deed::{Act, Deed};
 use crate::domain::ids::{AppId, AuthorId, SubmissionId};
@@ -10,8 +9,6 @@ use crate::table::{DecisionRecord, Evidence, Table, TableError};
 
 /// How many of an author's submissions are taken away at once, the newest.
 pub const MOST_OF_AN_AUTHOR: usize = 2_000;
-
-const _: () = assert!(MOST_OF_AN_AUTHOR < MOST_IN_A_FILE, "what is told of them fits into memory");
 
 /// All that there is about a submission.
 #[derive(Clone, Debug)]

@@ -30,10 +30,10 @@ pub async fn hold(
     let mut longer = submission.clone();
     held(&mut longer);
     if hold.is_some() {
-        table.keep_beside(&longer).await?;
+        table.keep_beside(&longer, now).await?;
     }
     let (submission, _) = table.change_submission(submission, &[Beside::Recorded(&deed)], held).await?;
-    table.keep_beside(&submission).await?;
+    table.keep_beside(&submission, now).await?;
     tracing::info!(event = "hold_changed", app = %submission.app, submission = %submission.id, held = hold.is_some(), "a hold was put on a submission or taken away");
     Ok(submission)
 }

@@ -5,12 +5,12 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, Update};
 use futures_util::future::try_join_all;
 
+use super::cases::met;
 use super::item::{Item, key, not_built, text_of};
-use super::{Consistency, Table, TableError, classify, keys};
+use super::{Consistency, Table, TableError, keys};
 use crate::domain::clock::Timestamp;
 use crate::domain::ids::{AppId, SubmissionId};
 use crate::domain::picture_hash::{Band, PictureHash};
@@ -166,15 +166,7 @@ impl Table {
         let call = call.set_key(Some(key(partition, LOOKS))).update_expression("DELETE looks :gone");
         let call = call.expression_attribute_values(":gone", AttributeValue::Ss(texts.into_iter().collect()));
         // Without this it would make anew what has just expired.
-        match call.condition_expression("attribute_exists(pk)").send().await {
-            Ok(_) => Ok(()),
-            Err(error)
-                if error.as_service_error().is_some_and(UpdateItemError::is_conditional_check_failed_exception) =>
-            {
-                Ok(())
-            }
-            Err(error) => Err(classify("UpdateItem", error)),
-        }
+        met(call.condition_expression("attribute_exists(pk)").send().await).map(drop)
     }
 }
 

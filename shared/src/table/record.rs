@@ -105,7 +105,7 @@ impl Table {
             if from.is_none() {
                 return Ok((deeds, None));
             }
-            if looked_at >= MOST_LOOKED_AT && looked_at > limit {
+            if looked_at >= MOST_LOOKED_AT {
                 return Ok((deeds, last));
             }
         }

@@ -14,6 +14,8 @@ use crate::domain::submission::Submission;
 
 /// The sort key of where it came from.
 const EVIDENCE: &str = "E";
+/// When it ends without a hold, in seconds: by the period that the owner had chosen as it was written.
+const OWN_END: &str = "ends";
 /// The sort key of what is under seal.
 const SEAL: &str = "Z";
 /// What a sealed item has of its submission's: nothing by which an index or the stream would find it.
@@ -50,7 +52,9 @@ impl Table {
         let mut item = key(keys::submission(id), EVIDENCE);
         item.insert("client_ip".to_owned(), text(evidence.client_ip.to_string()));
         item.insert("at".to_owned(), AttributeValue::N(evidence.at.0.to_string()));
-        item.insert("expires_at".to_owned(), seconds(evidence.at.plus(self.retention.evidence)));
+        let end = seconds(evidence.at.plus(self.retention.evidence));
+        item.insert(OWN_END.to_owned(), end.clone());
+        item.insert("expires_at".to_owned(), end);
         self.put_new(item).await
     }
 
@@ -83,23 +87,25 @@ impl Table {
         item.as_ref().map(from_item).transpose()
     }
 
-    /// Lets what is kept beside a submission end as its hold says: what is under seal, and from where it came.
-    pub(crate) async fn keep_beside(&self, submission: &Submission) -> Result<(), TableError> {
-        let held = submission.hold.as_ref().map(|hold| hold.until);
-        let evidence = submission.created_at.plus(self.retention.evidence);
-        let ends =
-            [(EVIDENCE, Some(held.map_or(evidence, |held| held.max(evidence)))), (SEAL, submission.sealed_until())];
-        for (sort, end) in ends {
+    /// Lets what is kept beside a submission end as its hold says: what is under seal, and from where it came. Neither ends sooner
+    /// than without the hold, and what has ended does not begin anew.
+    pub(crate) async fn keep_beside(&self, submission: &Submission, now: Timestamp) -> Result<(), TableError> {
+        let partition = keys::submission(&submission.id);
+        let held = submission.hold.as_ref().map(|hold| hold.until.unix_seconds());
+        let evidence = in_time(self.raw_get(&partition, EVIDENCE, Consistency::Strong).await?, now);
+        let own_end = evidence.and_then(|item| number_of(&item, OWN_END));
+        let sealed = submission.sealed_until().map(Timestamp::unix_seconds);
+        for (sort, end) in [(EVIDENCE, own_end.map(|own| held.map_or(own, |held| held.max(own)))), (SEAL, sealed)] {
             let Some(end) = end else { continue };
             let call = self
                 .client
                 .update_item()
                 .table_name(&self.name)
-                .set_key(Some(key(keys::submission(&submission.id), sort)))
+                .set_key(Some(key(partition.as_str(), sort)))
                 .update_expression("SET expires_at = :end")
-                .condition_expression("attribute_exists(pk)")
-                .expression_attribute_values(":end", seconds(end));
-            // What is not there is not kept longer.
+                .condition_expression("attribute_exists(pk) AND expires_at > :now")
+                .expression_attribute_values(":end", AttributeValue::N(end.to_string()))
+                .expression_attribute_values(":now", seconds(now));
             met(call.send().await)?;
         }
         Ok(())

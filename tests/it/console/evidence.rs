@@ -3,7 +3,13 @@
 use std::collections::BTreeMap;
 use std::io::Read;
 
+use greenlight::domain::ids::ModeratorName;
+use greenlight::domain::moderator::Moderator;
+use greenlight::domain::retention::Retention;
 use greenlight::domain::sha256::Sha256;
+use greenlight::moderation::hold::hold as hold_in;
+use greenlight::table::Table;
+use greenlight_local::stack::TABLE;
 use greenlight_tests::awaits::request;
 use greenlight_tests::console::{Visitor, page};
 use greenlight_tests::pictures::{GREEN, RED, YELLOW, picture, sound_of};
@@ -193,6 +199,52 @@ async fn a_hold_stops_erasure_until_it_ends_or_is_taken_away() {
     let day = world.now().beijing_day();
     let record = lead.post("/record/exports", &[("day", &day), ("file", "1"), ("format", "jsonl")]).await.expect(200);
     assert!(page(&record).contains("\"act\":\"released\"") && !page(&record).contains("沪公网调"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hold_brings_nothing_back_whose_time_was_over() {
+    let world = World::start().await;
+    let alice = world.log_in("alice").await;
+    let body =
+        json!({"scene": "forum", "text": "很可疑的话", "openid": World::openid(0, "alice"), "client_ip": "192.0.2.1"});
+    let id = world.submit(&server_key(0), &body).await.expect(201).text("id");
+    world.delete(&format!("/v1/submissions/{id}"), &alice).await.expect(204);
+    // DynamoDB takes some days to delete what has expired.
+    world.pass(200 * DAY + 1);
+    let lead = Visitor::enter(&world, 0, "li", "lead").await;
+    let until = world.now().plus(std::time::Duration::from_secs(30 * DAY)).beijing_day();
+    hold(&lead, &id, &until).await.expect(303);
+    open(&lead, &id).await.expect(404);
+    let id = greenlight::domain::ids::SubmissionId::parse(&id).unwrap();
+    assert_eq!(world.table().evidence(&id, world.now()).await.unwrap(), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hold_ends_nothing_sooner_than_it_was_to_end() {
+    let world = World::start().await;
+    world.log_in("alice").await;
+    let body = json!({"scene": "forum", "text": "今天天气真好", "openid": World::openid(0, "alice"), "client_ip": "192.0.2.1"});
+    let id = world.submit(&server_key(0), &body).await.expect(201).text("id");
+    let parsed = greenlight::domain::ids::SubmissionId::parse(&id).unwrap();
+    let submission = world.stored(&id).await;
+    // The owner has chosen a shorter period since: what was written before keeps its own.
+    let table = Table::new(world.dynamodb(), TABLE);
+    let table = table.keeping(Retention { evidence: std::time::Duration::ZERO, ..Retention::default() });
+    let li = Moderator {
+        app: app_id(0),
+        name: ModeratorName::parse("li").unwrap(),
+        role: greenlight::domain::moderator::Role::Lead,
+    };
+    let until = world.now().plus(std::time::Duration::from_secs(DAY));
+    let clock = &world.functions.serve_console.clock;
+    let held = hold_in(&table, clock, &li, submission, Some(("1".to_owned(), until))).await.unwrap();
+    world.pass(2 * DAY);
+    assert!(table.evidence(&parsed, world.now()).await.unwrap().is_some());
+    hold_in(&table, clock, &li, held, None).await.unwrap();
+    world.pass(190 * DAY);
+    assert!(table.evidence(&parsed, world.now()).await.unwrap().is_some());
+    world.pass(9 * DAY);
+    assert_eq!(table.evidence(&parsed, world.now()).await.unwrap(), None);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -150,6 +150,11 @@ async fn a_submission_is_found_by_its_external_id() {
         assert!(page(&nothing).contains("<main"), "{unknown}");
     }
     Visitor::stranger(&world).get(&find("post-1")).await.expect(401);
+    // An author by theirs; another app's is nobody.
+    let author = world.stored(&one).await.author.to_string();
+    let found = li.get(&find(&author)).await.expect(303);
+    assert_eq!(found.headers["location"].to_str().unwrap(), format!("/console/authors/{author}"));
+    Visitor::enter(&world, 1, "li", "moderator").await.get(&find(&author)).await.expect(404);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -184,6 +184,19 @@ async fn a_long_day_is_turned_page_by_page() {
     let second = page(&lead.get(&format!("/record?{next}")).await.expect(200));
     assert_eq!(second.matches("<tr><td>").count(), 51);
     assert!(!second.contains("/console/record?day"));
+    // And on into the next day.
+    world.pass(24 * 3600);
+    let lead = Visitor::enter(&world, 0, "li", "lead").await;
+    let last = world.now().beijing_day();
+    let mut rows = Vec::new();
+    let mut address = Some(format!("day={day}&until={last}"));
+    while let Some(query) = address {
+        let shown = page(&lead.get(&format!("/record?{query}")).await.expect(200));
+        rows.push(shown.matches("<tr><td>").count());
+        let next = greenlight_tests::console::between(&shown, "href=\"/console/record?day", "\"");
+        address = next.first().map(|next| format!("day{}", next.replace("&#38;", "&")));
+    }
+    assert_eq!(rows, [100, 52]);
 }
 
 #[test]
